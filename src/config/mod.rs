@@ -1,0 +1,132 @@
+//! The configuration: one TOML file with includes, read strictly. Every problem is told at once, with its key path and
+//! line; secrets come from files or the environment only. Everything is parsed before any socket opens.
+use crate::domain::settings::Table;
+use crate::domain::{AddressRule, Library, Licence, Vendor};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// A whole configuration without problems.
+pub struct Config {
+    /// The portal's address as browsers see it.
+    pub public: PublicUrl,
+    /// The domain under which each vendor has its host, such as `proxy.example.net`.
+    pub proxy_domain: String,
+    /// Where to listen for browsers (TLS).
+    pub listen: Vec<SocketAddr>,
+    /// Where to listen for IT (plain HTTP; not for the public).
+    pub admin: SocketAddr,
+    /// Threads that serve browsers; at least 1.
+    pub workers: usize,
+    /// Certificates, chosen by the name that a browser asks for.
+    pub certificates: Vec<CertificateFiles>,
+    /// The folder for what the process keeps (signing keys).
+    pub state_dir: PathBuf,
+    /// The operator's key for subjects and pseudonyms.
+    pub pseudonym_key: Zeroizing<Vec<u8>>,
+    /// Lifetimes of sessions.
+    pub session: SessionSettings,
+    /// How to log.
+    pub log: LogSettings,
+    /// A folder with page templates and messages of the library's own.
+    pub pages: Option<PathBuf>,
+    /// How long a stopping process waits for requests under way.
+    pub drain: Duration,
+    /// Library systems; the tables are opaque here and read by `patron::ils`.
+    pub ilses: Vec<IlsSettings>,
+    /// Libraries.
+    pub libraries: Vec<LibrarySettings>,
+    /// Vendors.
+    pub vendors: Vec<VendorSettings>,
+    /// Licences.
+    pub licences: Vec<Licence>,
+}
+
+/// The portal's address: `https://HOST[:PORT]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// Lower-case host name.
+    pub host: String,
+    /// The port that browsers use.
+    pub port: u16,
+}
+
+impl PublicUrl {
+    /// The origin, without a slash at the end.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("https://{}", self.authority(&self.host))
+    }
+
+    /// `HOST[:PORT]` for a host on the same port.
+    #[must_use]
+    pub fn authority(&self, host: &str) -> String {
+        if self.port == 443 { host.to_owned() } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// A certificate chain and its key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key (PKCS#8, SEC 1 or PKCS#1).
+    pub key: PathBuf,
+}
+
+/// Lifetimes of sessions.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// Without a request.
+    pub idle: Duration,
+    /// In all.
+    pub absolute: Duration,
+    /// Without a request, inside the library.
+    pub premises_idle: Duration,
+    /// In all, inside the library.
+    pub premises_absolute: Duration,
+    /// Address ranges that count as inside every library.
+    pub premises: Vec<AddressRule>,
+}
+
+/// How to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// One JSON object a line, instead of text for people.
+    pub json: bool,
+    /// One line for each request.
+    pub requests: bool,
+}
+
+/// One `[[ils]]` table.
+#[derive(Clone, Debug)]
+pub struct IlsSettings {
+    /// Its id.
+    pub id: String,
+    /// Everything in it, `id` and `kind` included.
+    pub table: Table,
+}
+
+/// One `[[library]]` table.
+#[derive(Clone, Debug)]
+pub struct LibrarySettings {
+    /// What the product knows of it.
+    pub library: Arc<Library>,
+    /// The id of its `[[ils]]` table.
+    pub ils: String,
+}
+
+/// One `[[vendor]]` table.
+#[derive(Clone, Debug)]
+pub struct VendorSettings {
+    /// What the product knows of it.
+    pub vendor: Arc<Vendor>,
+    /// Its public host, `ID.PROXY_DOMAIN`.
+    pub host: String,
+    /// The protocol it speaks, a word of `protocol::KINDS`.
+    pub protocol: String,
+    /// The table named like the protocol, such as `[vendor.gateway]`; read by `protocol`.
+    pub settings: Option<Table>,
+}

@@ -1,0 +1,7 @@
+//! Vestibule, the entrance hall between a library and the vendors it licenses.
+pub mod config;
+pub mod domain;
+pub mod patron;
+pub mod session;
+pub mod store;
+pub mod telemetry;

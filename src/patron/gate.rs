@@ -1,0 +1,189 @@
+//! The one door between the library's system and everything else. Credentials go in and are dropped; a [`Verified`] or
+//! a [`Refusal`] comes out, and neither says who the patron is.
+use super::ils::{self, Ils, IlsError, IlsHealth, Step, Surroundings};
+use super::{Credentials, Keyring, Subject};
+use crate::domain::settings::Reader;
+use crate::domain::{Clock, Fault, Library, LibraryId, Standing, State};
+use crate::telemetry::{Event, SignIn, Telemetry};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Proof that a library's system accepted a patron. Only the gate makes one.
+///
+/// It has no `Debug`, `Clone` or `Serialize`.
+pub struct Verified {
+    library: LibraryId,
+    subject: Subject,
+    standing: Standing,
+}
+
+impl Verified {
+    /// The library that knows the patron.
+    #[must_use]
+    pub const fn library(&self) -> &LibraryId {
+        &self.library
+    }
+
+    /// The patron's keyed name.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The coarse facts.
+    #[must_use]
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+}
+
+/// Why a patron was not let in. Says nothing of the patron.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such card, or a wrong PIN: never which.
+    #[error("the library's system did not accept the card number and PIN")]
+    Rejected,
+    /// The PIN is right; the card's term is over.
+    #[error("the card has expired")]
+    Expired,
+    /// The PIN is right; the library's system denies the card its services.
+    #[error("the card is blocked")]
+    Blocked,
+    /// The PIN is right; the patron belongs to another library of the consortium.
+    #[error("the card belongs to another library")]
+    OtherLibrary,
+    /// The library's system gives no answer that can be trusted.
+    #[error("the library's system is not available")]
+    Unavailable {
+        /// When asking again may help.
+        retry_after: Duration,
+    },
+}
+
+impl Refusal {
+    const fn outcome(self) -> SignIn {
+        match self {
+            Self::Rejected => SignIn::Rejected,
+            Self::Expired => SignIn::Expired,
+            Self::Blocked => SignIn::Blocked,
+            Self::OtherLibrary => SignIn::OtherLibrary,
+            Self::Unavailable { .. } => SignIn::Unavailable,
+        }
+    }
+}
+
+/// The library systems of one configuration, by the id of their `[[ils]]` table: libraries may share one.
+#[derive(Default)]
+pub struct Ilses(BTreeMap<String, Arc<dyn Ils>>);
+
+impl Ilses {
+    /// Builds the connector of one `[[ils]]` table; problems are noted in the reader. Opens no connection.
+    pub fn add(&mut self, id: &str, settings: &Reader<'_>, clock: &Arc<dyn Clock>, telemetry: &Arc<Telemetry>) {
+        let surroundings =
+            Surroundings { id: Arc::from(id), clock: Arc::clone(clock), telemetry: Arc::clone(telemetry) };
+        if let Some(ils) = ils::build(settings, surroundings) {
+            self.0.insert(id.to_owned(), Arc::from(ils));
+        }
+    }
+
+    /// Keeps the connector `id` of an older configuration, whose settings have not changed: its connections live on.
+    pub fn keep(&mut self, id: &str, older: &Self) {
+        if let Some(ils) = older.0.get(id) {
+            self.0.insert(id.to_owned(), Arc::clone(ils));
+        }
+    }
+
+    /// The gate of a library that uses the connector `id`.
+    #[must_use]
+    pub fn gate(&self, id: &str, library: Arc<Library>, parts: GateParts) -> Option<Gate> {
+        Some(Gate { ils: Arc::clone(self.0.get(id)?), library, parts })
+    }
+
+    /// Walks through a conversation with the system `id`, telling each step.
+    pub async fn probe(&self, id: &str, given: Option<Credentials>, tell: &mut (dyn FnMut(Step) + Send)) {
+        if let Some(ils) = self.0.get(id) {
+            ils.probe(given.as_ref(), tell).await;
+        }
+    }
+
+    /// How each system feels.
+    pub fn health(&self) -> impl Iterator<Item = (&str, IlsHealth)> {
+        self.0.iter().map(|(id, ils)| (id.as_str(), ils.health()))
+    }
+}
+
+/// What a gate needs beside its library and its ILS.
+#[derive(Clone)]
+pub struct GateParts {
+    /// Names patrons.
+    pub keys: Arc<Keyring>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub telemetry: Arc<Telemetry>,
+}
+
+/// One library's door.
+pub struct Gate {
+    ils: Arc<dyn Ils>,
+    library: Arc<Library>,
+    parts: GateParts,
+}
+
+impl Gate {
+    /// Asks the library's system. Consumes the credentials, which are wiped before this returns.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub async fn authenticate(&self, given: Credentials) -> Result<Verified, Refusal> {
+        let started = Instant::now();
+        let answer = self.ask(&given).await;
+        drop(given);
+        let outcome = answer.as_ref().map_or_else(|refusal| refusal.outcome(), |_| SignIn::Accepted);
+        self.parts.telemetry.emit(&Event::SignIn { library: &self.library.id, outcome, took: started.elapsed() });
+        answer
+    }
+
+    async fn ask(&self, given: &Credentials) -> Result<Verified, Refusal> {
+        let record = self.ils.look_up(given).await.map_err(|error| self.refusal(error))?;
+        // An empty or blank id would give different patrons one name (as in CVE-2017-12873).
+        if record.id.trim().is_empty() {
+            return Err(self.refusal(IlsError::Misconfigured("the ILS returned no id for the patron")));
+        }
+        let standing = record.standing;
+        if !self.is_member(&standing) {
+            return Err(Refusal::OtherLibrary);
+        }
+        match standing.state_on(self.parts.clock.now().date()) {
+            state if self.library.admit.contains(&state) => {}
+            State::Expired => return Err(Refusal::Expired),
+            State::Good | State::Blocked => return Err(Refusal::Blocked),
+        }
+        let subject = self.parts.keys.subject(&self.library.id, &record.id);
+        Ok(Verified { library: self.library.id.clone(), subject, standing })
+    }
+
+    /// In a consortium that shares one ILS, only patrons of the library's own branches are its members.
+    fn is_member(&self, standing: &Standing) -> bool {
+        let branches = &self.library.branches;
+        branches.is_empty() || standing.branch.as_ref().is_some_and(|b| branches.contains(b))
+    }
+
+    fn refusal(&self, error: IlsError) -> Refusal {
+        if let IlsError::Unavailable(cause) | IlsError::Misconfigured(cause) = error {
+            let fault: Fault = error.fault();
+            self.parts.telemetry.emit(&Event::IlsTrouble { library: &self.library.id, fault, cause });
+        }
+        match error {
+            IlsError::NoSuchPatron | IlsError::BadPin => Refusal::Rejected,
+            IlsError::Unavailable(_) | IlsError::Misconfigured(_) => {
+                let retry_after = match self.ils.health() {
+                    IlsHealth::Down { retry_after } => retry_after,
+                    IlsHealth::Answering => Duration::from_secs(5),
+                };
+                Refusal::Unavailable { retry_after }
+            }
+        }
+    }
+}

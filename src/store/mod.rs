@@ -1,0 +1,63 @@
+//! The store: a few verbs over opaque values that their owners sealed. In memory now; one file, and nodes that share,
+//! come behind the same trait without touching a caller.
+mod memory;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use std::time::Duration;
+
+pub use memory::Memory;
+
+/// A key: which family of values, and a name that was hashed or random already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The family, such as `session`.
+    pub family: Family,
+    /// The name inside the family.
+    pub name: [u8; 32],
+}
+
+/// The families of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Sessions at the portal.
+    Session,
+    /// What ties a vendor host's cookie to a session.
+    HostSession,
+    /// One-use tickets to a vendor's host.
+    Ticket,
+}
+
+/// The store gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store does not answer")]
+pub struct StoreError;
+
+/// Keeps opaque values for a while. Every value has an end of life.
+pub trait Store: Send + Sync {
+    /// The value, while it lives.
+    fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;
+
+    /// Puts a value, replacing any.
+    fn put(&self, key: Key, value: Bytes, life: Duration) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Puts a value where there is none; tells whether it did. Of many at once, one does.
+    fn put_if_absent(&self, key: Key, value: Bytes, life: Duration) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Takes a value out. Of many at once, one gets it.
+    fn take(&self, key: Key) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;
+
+    /// Puts the second value where the first stands; tells whether it did.
+    fn compare_and_swap(
+        &self,
+        key: Key,
+        change: (Bytes, Bytes),
+        life: Duration,
+    ) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Adds one to a counter that lives for `life` from its first count; gives the new count.
+    fn increment(&self, key: Key, life: Duration) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Drops every value of a family.
+    fn purge(&self, family: Family) -> BoxFuture<'_, Result<(), StoreError>>;
+}
