@@ -10,6 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+/// The path on a vendor's host where a ticket is shown: `/.vestibule/enter?ticket=…&to=…`, where `to` is the path and
+/// query to go on to, percent-encoded.
+pub const ENTER_PATH: &str = "/.vestibule/enter";
+
 /// How long a ticket is good.
 const TICKET_LIFE: Duration = Duration::from_secs(30);
 

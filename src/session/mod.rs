@@ -6,6 +6,6 @@ mod record;
 mod sessions;
 
 pub use cookie::{COOKIE_PREFIX, SecretId, SessionCookie, cookie_value};
-pub use host::{HostSession, Ticket};
+pub use host::{ENTER_PATH, HostSession, Ticket};
 pub use record::Session;
 pub use sessions::{Lifetimes, Sessions};
