@@ -1,1 +1,11 @@
-
+//! Black-box and structural tests, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+mod architecture;
+mod boundary;
+mod licences;
