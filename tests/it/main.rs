@@ -8,4 +8,7 @@
 )]
 mod architecture;
 mod boundary;
+mod gateway;
+mod journey;
 mod licences;
+mod support;
