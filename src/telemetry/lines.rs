@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_macros, reason = "the one place where events become lines")]
 use super::Event;
 use super::table::PORTAL;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The target of every line of ours; lines of any other target never reach the log.
@@ -19,6 +20,15 @@ impl Event<'_> {
 /// Milliseconds with three decimals.
 fn ms(took: Duration) -> f64 {
     (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+/// The operator's text without what could move a terminal's cursor or turn its writing direction. JSON alone would
+/// let DEL, the C1 controls and the direction marks through.
+fn printable(text: &str) -> Cow<'_, str> {
+    let bad = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(bad) { Cow::Owned(text.replace(bad, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// Writes the event's line. [`Event::Decided`] and [`Event::IlsAnswer`] have none: beside the sign-in's line the
@@ -65,13 +75,20 @@ fn write_of_us(event: &Event<'_>) {
         Event::Reloaded { libraries, vendors } => {
             tracing::info!(target: TARGET, libraries, vendors, "configuration took over");
         }
-        Event::ReloadRefused { problem } => tracing::error!(target: TARGET, problem, "configuration problem"),
+        Event::ReloadRefused { problem } => {
+            let problem = &*printable(problem);
+            tracing::error!(target: TARGET, problem, "configuration problem");
+        }
         Event::ReloadFailed { problems } => {
             tracing::error!(target: TARGET, problems, "configuration refused, the old one stays");
         }
-        Event::Life { phase, detail } => tracing::info!(target: TARGET, phase, detail, "process"),
+        Event::Life { phase, detail } => {
+            let detail = &*printable(detail);
+            tracing::info!(target: TARGET, phase, detail, "process");
+        }
         Event::Template { name, problem } => {
-            tracing::warn!(target: TARGET, template = name, problem, "page template not used");
+            let (template, problem) = (&*printable(name), &*printable(problem));
+            tracing::warn!(target: TARGET, template, problem, "page template not used");
         }
         _ => {}
     }
@@ -190,3 +207,101 @@ pub(super) const MESSAGES: &[Message] = &[
         meaning: "A template of the library's own has a mistake; the built-in page was shown.",
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Denial, Fault, LibraryId, VendorId};
+    use crate::telemetry::log::{LogFormat, capture::log_of};
+    use crate::telemetry::{Decision, SignIn};
+    use std::collections::BTreeSet;
+
+    /// The lines of one event of each kind.
+    fn lines_of_all() -> Vec<serde_json::Value> {
+        let (library, vendor) = (&LibraryId::parse("east").expect("an id"), &VendorId::parse("atlas").expect("an id"));
+        let (took, ils) = (Duration::from_millis(3), "koha");
+        let log = log_of(LogFormat::Json, || {
+            for event in [
+                Event::SignIn { library, outcome: SignIn::Accepted, took },
+                Event::IlsTrouble { library, fault: Fault::Library, cause: "no answer in time" },
+                Event::IlsAnswer { ils, took },
+                Event::IlsBreaker { ils, open: true },
+                Event::IlsBreaker { ils, open: false },
+                Event::SignOut { library },
+                Event::Decided { library, vendor, decision: Decision::Entitled },
+                Event::Decided { library, vendor, decision: Decision::Denied(Denial::Age) },
+                Event::Request { vendor: None, method: "GET", status: 200, took, version: "HTTP/2" },
+                Event::Refused { status: 421, cause: "unknown host" },
+                Event::VendorTrouble { vendor, cause: "connection refused" },
+                Event::Handshake { cause: "not TLS" },
+                Event::Reloaded { libraries: 1, vendors: 2 },
+                Event::ReloadRefused { problem: "vestibule.toml:3: `listen`: expected an address" },
+                Event::ReloadFailed { problems: 1 },
+                Event::Life { phase: "ready", detail: "127.0.0.1:443" },
+                Event::Template { name: "sign-in.html", problem: "line 3: unexpected end" },
+            ] {
+                write(&event);
+            }
+        });
+        log.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
+    }
+
+    #[test]
+    fn every_line_is_one_of_the_documented_messages_with_its_fields() {
+        let mut seen = BTreeSet::new();
+        for line in lines_of_all() {
+            let text = line["message"].as_str().expect("a message");
+            let message = MESSAGES.iter().find(|message| message.text == text).expect("a documented message");
+            let fields: BTreeSet<&str> = line.as_object().expect("one object").keys().map(String::as_str).collect();
+            let common = ["timestamp", "level", "message"];
+            let expected: BTreeSet<&str> = message.fields.iter().map(|(name, _)| *name).chain(common).collect();
+            assert_eq!(fields, expected, "{text}");
+            assert_eq!(line["level"], message.level, "{text}");
+            assert_eq!(line["timestamp"], "2026-01-01T00:00:00Z");
+            assert!(seen.insert(message.text), "{text} came twice");
+        }
+        assert_eq!(seen.len(), MESSAGES.len(), "a documented message never came");
+    }
+
+    #[test]
+    fn no_field_of_an_event_can_hold_what_a_request_brought() {
+        // Text that is not constant is allowed only where the operator wrote it.
+        let of_the_operator = ["ils", "problem", "detail", "name"];
+        let closed = ["& 'static str", "Duration", "SignIn", "Fault", "Decision", "bool", "u16", "usize"];
+        let ids = ["& 'a LibraryId", "& 'a VendorId", "Option < & 'a VendorId >"];
+        let file = syn::parse_file(include_str!("event.rs")).expect("Rust");
+        let events = file.items.iter().find_map(|item| match item {
+            syn::Item::Enum(item) if item.ident == "Event" => Some(item),
+            _ => None,
+        });
+        for field in events.expect("the enum").variants.iter().flat_map(|variant| &variant.fields) {
+            let name = field.ident.as_ref().expect("named").to_string();
+            let kind = spelled(&field.ty);
+            let allowed = closed.contains(&kind.as_str())
+                || ids.contains(&kind.as_str())
+                || (kind == "& 'a str" && of_the_operator.contains(&name.as_str()));
+            assert!(allowed, "`{name}: {kind}`");
+        }
+    }
+
+    /// A type as its tokens, one space apart.
+    fn spelled(kind: &syn::Type) -> String {
+        match kind {
+            syn::Type::Reference(kind) => {
+                let life = kind.lifetime.as_ref().map_or("'_".to_owned(), ToString::to_string);
+                format!("& {life} {}", spelled(&kind.elem))
+            }
+            syn::Type::Path(kind) => kind.path.segments.iter().map(segment).collect::<Vec<_>>().join(" :: "),
+            _ => "another kind of type".to_owned(),
+        }
+    }
+
+    fn segment(segment: &syn::PathSegment) -> String {
+        let syn::PathArguments::AngleBracketed(inner) = &segment.arguments else { return segment.ident.to_string() };
+        let inner = inner.args.iter().map(|argument| match argument {
+            syn::GenericArgument::Type(kind) => spelled(kind),
+            _ => "another argument".to_owned(),
+        });
+        format!("{} < {} >", segment.ident, inner.collect::<Vec<_>>().join(" , "))
+    }
+}

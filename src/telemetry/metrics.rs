@@ -258,3 +258,189 @@ impl Default for Telemetry {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Denial, Fault};
+    use crate::telemetry::SignIn;
+    use crate::telemetry::log::{LogFormat, capture::log_of};
+    use std::time::Duration;
+
+    fn library(id: &str) -> LibraryId {
+        LibraryId::parse(id).expect("an id")
+    }
+
+    fn vendor(id: &str) -> VendorId {
+        VendorId::parse(id).expect("an id")
+    }
+
+    /// A telemetry that knows two libraries, two vendors, an ILS and a certificate.
+    fn known() -> Telemetry {
+        let telemetry = Telemetry::new();
+        telemetry.know(&[library("east"), library("west")], &[vendor("atlas"), vendor("world-book")], &["koha"]);
+        telemetry.certificates(&[("login.example.org", 2_000_000_000)]);
+        telemetry
+    }
+
+    /// Every kind of event, once with known names and once with new ones, with values that `n` varies.
+    fn all(telemetry: &Telemetry, n: u16) {
+        let (east, atlas) = (library("east"), vendor("atlas"));
+        let (newcomer, stranger) = (library(&format!("l{n}")), vendor(&format!("v{n}")));
+        let (new_ils, took) = (format!("i{n}"), Duration::from_micros(u64::from(n)));
+        let outcome = SignIn::ALL[usize::from(n) % 6];
+        let decision = if n.is_multiple_of(2) { Decision::Entitled } else { Decision::Denied(Denial::Age) };
+        for (library, vendor, ils) in [(&east, &atlas, "koha"), (&newcomer, &stranger, new_ils.as_str())] {
+            for event in [
+                Event::SignIn { library, outcome, took },
+                Event::IlsTrouble { library, fault: Fault::Library, cause: "no answer in time" },
+                Event::IlsAnswer { ils, took },
+                Event::IlsBreaker { ils, open: n.is_multiple_of(2) },
+                Event::SignOut { library },
+                Event::Decided { library, vendor, decision },
+                Event::Request { vendor: Some(vendor), method: "GET", status: n, took, version: "HTTP/2" },
+                Event::Request { vendor: None, method: "POST", status: 503, took, version: "HTTP/1.1" },
+                Event::Refused { status: n, cause: "unknown host" },
+                Event::VendorTrouble { vendor, cause: "connection refused" },
+                Event::Handshake { cause: "not TLS" },
+                Event::Reloaded { libraries: 2, vendors: 2 },
+                Event::ReloadRefused { problem: "vestibule.toml:3: `listen`: expected an address" },
+                Event::ReloadFailed { problems: 1 },
+                Event::Life { phase: "ready", detail: "" },
+                Event::Template { name: "sign-in.html", problem: "line 3: unexpected end" },
+            ] {
+                telemetry.emit(&event);
+            }
+        }
+        telemetry.sessions(u64::from(n));
+        telemetry.connections(1);
+    }
+
+    fn series(telemetry: &Telemetry) -> usize {
+        telemetry.text().lines().filter(|line| !line.starts_with('#')).count()
+    }
+
+    fn value(telemetry: &Telemetry, series: &str) -> Option<f64> {
+        telemetry.text().lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+    }
+
+    #[test]
+    fn events_never_make_series() {
+        let telemetry = known();
+        let before = series(&telemetry);
+        (0..10).for_each(|n| all(&telemetry, n));
+        assert_eq!(series(&telemetry), before, "after 10 rounds");
+        (0..10_000).for_each(|n| all(&telemetry, n));
+        assert_eq!(series(&telemetry), before, "after 10,000 rounds");
+    }
+
+    #[test]
+    fn every_family_of_the_catalogue_is_exposed() {
+        let text = known().text();
+        for family in family::ALL {
+            let kind = match family.kind {
+                family::Kind::Counter => "counter",
+                family::Kind::Gauge => "gauge",
+                family::Kind::Histogram(_) => "histogram",
+            };
+            assert!(text.contains(&format!("# TYPE {} {kind}\n", family.name)), "{}", family.name);
+            assert!(family.name.starts_with("vestibule_"), "{}", family.name);
+        }
+        let exposed = text.lines().filter(|line| line.starts_with("# TYPE vestibule_")).count();
+        assert_eq!(exposed, family::ALL.len());
+        assert!(text.contains("process_resident_memory_bytes"));
+    }
+
+    #[test]
+    fn the_text_parses() {
+        for line in known().text().lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+            let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{line}");
+            assert!(labels.ends_with('}'), "{line}");
+        }
+    }
+
+    #[test]
+    fn events_count_where_they_belong() {
+        let telemetry = known();
+        all(&telemetry, 204);
+        all(&telemetry, 421);
+        for (series, expected) in [
+            ("vestibule_sign_ins_total{library=\"east\",outcome=\"accepted\"}", 1.0),
+            ("vestibule_sign_ins_total{library=\"other\",outcome=\"rejected\"}", 1.0),
+            ("vestibule_sign_in_seconds_count", 4.0),
+            ("vestibule_sign_outs_total{library=\"east\"}", 2.0),
+            ("vestibule_ils_trouble_total{fault=\"library\",library=\"east\"}", 2.0),
+            ("vestibule_ils_exchange_seconds_count{ils=\"koha\"}", 2.0),
+            ("vestibule_ils_breaker_open{ils=\"koha\"}", 0.0),
+            ("vestibule_decisions_total{library=\"east\",outcome=\"entitled\",vendor=\"atlas\"}", 1.0),
+            ("vestibule_decisions_total{library=\"other\",outcome=\"denied\",vendor=\"other\"}", 1.0),
+            ("vestibule_denials_total{library=\"east\",reason=\"age\"}", 1.0),
+            ("vestibule_requests_total{status=\"2xx\",vendor=\"atlas\"}", 1.0),
+            ("vestibule_requests_total{status=\"4xx\",vendor=\"other\"}", 1.0),
+            ("vestibule_requests_total{status=\"5xx\",vendor=\"portal\"}", 4.0),
+            ("vestibule_request_seconds_count{vendor=\"world-book\"}", 0.0),
+            ("vestibule_vendor_trouble_total{vendor=\"atlas\"}", 2.0),
+            ("vestibule_refused_requests_total{status=\"421\"}", 2.0),
+            ("vestibule_refused_requests_total{status=\"other\"}", 2.0),
+            ("vestibule_handshake_failures_total", 4.0),
+            ("vestibule_reloads_total{result=\"refused\"}", 4.0),
+            ("vestibule_reload_problems_total", 4.0),
+            ("vestibule_last_reload_ok", 0.0),
+            ("vestibule_template_problems_total", 4.0),
+            ("vestibule_sessions", 421.0),
+            ("vestibule_connections", 2.0),
+        ] {
+            assert_eq!(value(&telemetry, series), Some(expected), "{series}");
+        }
+    }
+
+    #[test]
+    fn a_reload_keeps_counts_of_names_that_stay_and_removes_names_that_go() {
+        let telemetry = known();
+        all(&telemetry, 200);
+        let before = series(&telemetry);
+        telemetry.know(&[library("east")], &[vendor("atlas")], &["koha"]);
+        let text = telemetry.text();
+        assert!(!text.contains("west") && !text.contains("world-book"));
+        assert!(series(&telemetry) < before);
+        assert_eq!(value(&telemetry, "vestibule_requests_total{status=\"2xx\",vendor=\"atlas\"}"), Some(1.0));
+        telemetry.know(&[library("east"), library("west")], &[vendor("atlas"), vendor("world-book")], &["koha"]);
+        assert_eq!(series(&telemetry), before);
+    }
+
+    #[test]
+    fn a_certificate_that_is_gone_is_forgotten() {
+        let telemetry = known();
+        telemetry.certificates(&[("proxy.example.net", 5)]);
+        let text = telemetry.text();
+        assert!(text.contains("{name=\"proxy.example.net\"} 5"));
+        assert!(!text.contains("login.example.org"));
+    }
+
+    #[test]
+    fn gauges_are_brought_up_to_date_before_a_scrape() {
+        let telemetry = known();
+        telemetry.before_scrape(|telemetry| telemetry.sessions(7));
+        assert_eq!(value(&telemetry, "vestibule_sessions"), Some(7.0));
+    }
+
+    #[test]
+    fn requests_are_logged_only_when_asked() {
+        let telemetry = known();
+        let atlas = vendor("atlas");
+        let took = Duration::from_micros(1_234);
+        let request = Event::Request { vendor: Some(&atlas), method: "GET", status: 200, took, version: "HTTP/2" };
+        let quiet = log_of(LogFormat::Json, || telemetry.emit(&request));
+        telemetry.log_requests(true);
+        let told = log_of(LogFormat::Json, || telemetry.emit(&request));
+        assert_eq!(quiet, "");
+        assert_eq!(
+            told,
+            "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"level\":\"INFO\",\"message\":\"request answered\",\
+             \"vendor\":\"atlas\",\"method\":\"GET\",\"status\":200,\"duration_ms\":1.234,\"version\":\"HTTP/2\"}\n"
+        );
+    }
+}
