@@ -1,4 +1,4 @@
-//! Events as log lines: the only place that writes any. The manual's table of messages is made from [`MESSAGES`], and
+//! Events as log lines: the only place that writes any. The manual's table of messages is made from `MESSAGES`, and
 //! a test compares it with the lines that come out.
 //!
 //! The shorthand macros of `tracing` are forbidden everywhere, so `event!` is used here.
