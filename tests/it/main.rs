@@ -8,6 +8,7 @@
 )]
 mod architecture;
 mod boundary;
+mod deploy;
 mod gateway;
 mod journey;
 mod licences;
