@@ -4,3 +4,4 @@
 pub mod ils;
 mod names;
 pub mod patrons;
+pub mod vendors;

@@ -154,7 +154,14 @@ impl Sketch {
 
 /// The five patrons that people try things with. They do not depend on the seed, so that a page can print them.
 fn named() -> Vec<Patron> {
-    let adult = Sketch {
+    let like = adult();
+    let second = visitor(&like);
+    let [juvenile, expired, blocked] = neighbours(&like);
+    [like, juvenile, expired, blocked, second].into_iter().map(Sketch::finish).collect()
+}
+
+fn adult() -> Sketch {
+    Sketch {
         library: ELMWOOD,
         note: "adult in good standing".to_owned(),
         card: card(1431, 10_000_017),
@@ -173,7 +180,11 @@ fn named() -> Vec<Patron> {
         class: "Adult",
         branch: "ELM-MAIN",
         state: CardState::Good,
-    };
+    }
+}
+
+/// A juvenile, one whose card expired, and one who owes too much.
+fn neighbours(adult: &Sketch) -> [Sketch; 3] {
     let juvenile = Sketch {
         note: "juvenile in good standing".to_owned(),
         card: card(1431, 10_000_025),
@@ -217,7 +228,12 @@ fn named() -> Vec<Patron> {
         state: CardState::Fines,
         ..adult.like()
     };
-    let second = Sketch {
+    [juvenile, expired, blocked]
+}
+
+/// An adult at the second library.
+fn visitor(adult: &Sketch) -> Sketch {
+    Sketch {
         library: HARBOUR,
         note: "adult in good standing at the second library".to_owned(),
         card: card(2776, 20_000_015),
@@ -234,8 +250,7 @@ fn named() -> Vec<Patron> {
         phone: "+99-555-0105-9917".to_owned(),
         branch: "HBR-MAIN",
         ..adult.like()
-    };
-    [adult, juvenile, expired, blocked, second].into_iter().map(Sketch::finish).collect()
+    }
 }
 
 impl Sketch {

@@ -1,4 +1,4 @@
-//! What the make-believe library system answers, as an Evergreen behind SIPServer does: personal data in every 64 of a
+//! What the make-believe library system answers, as an Evergreen behind `SIPServer` does: personal data in every 64 of a
 //! known patron, also for a wrong PIN; nothing said before the login; the third wrong login ends the connection.
 use super::message::{Answer, Check, Request, seal};
 use crate::demo::patrons::{CardState, Patron};
