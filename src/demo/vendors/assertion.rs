@@ -38,8 +38,8 @@ pub struct Trust {
     pub portal: SocketAddr,
     /// A PEM file with the authority that the portal's certificate comes from.
     pub ca: PathBuf,
-    /// The audience that an assertion must name.
-    pub audience: String,
+    /// The audience that an assertion must name; without one, the vendor's own origin.
+    pub audience: Option<String>,
     /// Whether an assertion with a `sub` is refused, instead of one without.
     pub anonymous: bool,
     /// The shortest time between two fetches of the portal's keys.
@@ -77,6 +77,7 @@ impl Claims {
 /// Checks assertions.
 pub(super) struct Verifier {
     trust: Trust,
+    audience: String,
     keys: Mutex<Keys>,
 }
 
@@ -87,8 +88,10 @@ struct Keys {
 }
 
 impl Verifier {
-    pub(super) fn new(trust: Trust) -> Self {
-        Self { trust, keys: Mutex::default() }
+    /// Checks for the vendor at `origin`.
+    pub(super) fn new(trust: Trust, origin: &str) -> Self {
+        let audience = trust.audience.clone().unwrap_or_else(|| origin.to_owned());
+        Self { trust, audience, keys: Mutex::default() }
     }
 
     /// The verified claims, or why there are none.
@@ -120,7 +123,7 @@ impl Verifier {
         rules.leeway = LEEWAY;
         rules.validate_nbf = true;
         rules.set_issuer(&[&self.trust.issuer]);
-        rules.set_audience(&[&self.trust.audience]);
+        rules.set_audience(&[&self.audience]);
         rules.set_required_spec_claims(&["iss", "aud", "exp"]);
         rules
     }

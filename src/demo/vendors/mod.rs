@@ -106,7 +106,7 @@ impl VendorStandIn {
         let vendor = Arc::new(Vendor {
             name: options.name,
             origin: origin.clone(),
-            verifier: Verifier::new(options.trust),
+            verifier: Verifier::new(options.trust, &origin),
             traffic,
             stop: stop.clone(),
             tasks: tasks.clone(),

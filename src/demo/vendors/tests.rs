@@ -81,7 +81,7 @@ impl Portal {
             issuer: self.issuer(),
             portal: self.address,
             ca: files.path("ca.pem"),
-            audience: "https://atlas.example".to_owned(),
+            audience: Some("https://atlas.example".to_owned()),
             anonymous,
             pause: std::time::Duration::from_secs(3600),
         }
@@ -177,14 +177,12 @@ async fn a_true_assertion_opens_the_page_and_is_shown_with_every_byte() {
     assert!(page.contains("Atlas &lt;of&gt; Birds") && !page.contains("<b>") && !page.contains("<script"));
     let (status, _, article) = world.get("/article/7", &[(HEADER, &token)]).await;
     assert!(status.is_success() && article.contains("Article 7") && article.contains("/article/8"));
-    assert_eq!(world.me(&token).await, (StatusCode::OK, world.portal.claims_of(&token)));
+    assert_eq!(world.me(&token).await, (StatusCode::OK, claims_of(&token)));
     assert_eq!(world.portal.asked.load(Ordering::SeqCst), 1, "keys are fetched once");
 }
 
-impl Portal {
-    fn claims_of(&self, token: &str) -> Value {
-        jsonwebtoken::dangerous::insecure_decode::<Value>(token).unwrap().claims
-    }
+fn claims_of(token: &str) -> Value {
+    jsonwebtoken::dangerous::insecure_decode::<Value>(token).unwrap().claims
 }
 
 #[tokio::test]
@@ -237,8 +235,8 @@ async fn an_anonymous_vendor_refuses_to_know_anybody() {
 async fn a_new_key_is_fetched_when_it_turns_up_but_not_too_often() {
     let files = Files::make();
     let portal = Portal::start(&files).await;
-    let eager = Verifier::new(Trust { pause: std::time::Duration::ZERO, ..portal.trust(&files, false) });
-    let patient = Verifier::new(portal.trust(&files, false));
+    let eager = Verifier::new(Trust { pause: std::time::Duration::ZERO, ..portal.trust(&files, false) }, "");
+    let patient = Verifier::new(portal.trust(&files, false), "");
     let signed = |kid: Option<&str>| {
         let token = portal.sign(&portal.claims(), |h| h.kid = kid.map(str::to_owned).or(h.kid.take()));
         HeaderMap::from_iter([("library-assertion".parse().unwrap(), token.parse().unwrap())])
