@@ -18,6 +18,8 @@ use tokio_util::task::TaskTracker;
 
 /// The longest message that is read.
 const LONGEST: usize = 64 * 1024;
+/// How long to wait when a connection cannot be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How the stand-in behaves.
 pub struct Options {
@@ -116,7 +118,11 @@ impl Server {
                 () = self.stop.cancelled() => return,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
-                    Err(_) => continue,
+                    // Out of file descriptors, most likely: wait for some to come back.
+                Err(_) => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
                 },
             };
             number += 1;

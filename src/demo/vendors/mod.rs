@@ -23,11 +23,15 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long to wait when a connection cannot be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a vendor is set up.
 pub struct Options {
@@ -167,7 +171,11 @@ async fn accept(vendor: Arc<Vendor>, listener: TcpListener, tls: Option<TlsAccep
             () = vendor.stop.cancelled() => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
-                Err(_) => continue,
+                // Out of file descriptors, most likely: wait for some to come back.
+                Err(_) => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
             },
         };
         let (mine, tls) = (Arc::clone(&vendor), tls.clone());
