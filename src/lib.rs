@@ -1,5 +1,6 @@
 //! Vestibule, the entrance hall between a library and the vendors it licenses.
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod egress;
 pub mod net;
