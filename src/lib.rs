@@ -5,3 +5,4 @@ pub mod patron;
 pub mod session;
 pub mod store;
 pub mod telemetry;
+pub mod web;
