@@ -8,6 +8,7 @@
 )]
 mod architecture;
 mod boundary;
+#[cfg(test)]
 mod deploy;
 mod gateway;
 mod journey;
