@@ -290,7 +290,8 @@ mod tests {
     fn every_value_knows_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.toml");
-        std::fs::write(&path, "one = 1\n\n[[vendor]]\nid = \"a\"\n[[vendor]]\nlist = [\n  1,\n  {x = 2},\n]\n").unwrap();
+        std::fs::write(&path, "one = 1\n\n[[vendor]]\nid = \"a\"\n[[vendor]]\nlist = [\n  1,\n  {x = 2},\n]\n")
+            .unwrap();
         let tree = tree(&path);
         assert!(tree.problems.is_empty());
         assert_eq!(tree.table.entries["one"].place.line, 1);

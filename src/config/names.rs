@@ -55,7 +55,8 @@ mod tests {
     fn names_are_dns_names() {
         assert_eq!(dns_name("Login.Example.ORG").as_deref(), Some("login.example.org"));
         assert_eq!(dns_name("xn--bcher-kva.example").as_deref(), Some("xn--bcher-kva.example"));
-        for bad in ["", ".", "a.", ".a", "a..b", "-a.b", "a_b.c", "a b", "127.0.0.1", "bücher.example", &"a".repeat(64)] {
+        for bad in ["", ".", "a.", ".a", "a..b", "-a.b", "a_b.c", "a b", "127.0.0.1", "bücher.example", &"a".repeat(64)]
+        {
             assert_eq!(dns_name(bad), None, "{bad}");
         }
     }
