@@ -1,6 +1,6 @@
 //! The configuration: one TOML file with includes, read strictly. Every problem is told at once, with its key path and
 //! line; secrets come from files or the environment only. Everything is parsed before any socket opens.
-use crate::domain::settings::{Problem, Table};
+use crate::domain::settings::{Problem, Reader, Reading, Table};
 use crate::domain::{AddressRule, Library, Licence, Timestamp, Vendor};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,15 @@ pub fn load(path: &Path, now: Timestamp) -> Result<Config, Vec<Problem>> {
 #[must_use]
 pub fn read(path: &Path, now: Timestamp) -> Draft {
     parse::draft(path, now)
+}
+
+/// A reader of an `[[ils]]` table for `patron::ils`, to be finished by the caller.
+#[must_use]
+pub fn ils_reader<'r>(reading: &'r Reading<'_>, ils: &'r IlsSettings) -> Reader<'r> {
+    let reader = reading.of(&ils.table);
+    // Read here, so that the connector's reader does not call it unknown.
+    let _ = reader.text("id");
+    reader
 }
 
 /// A configuration that may have problems.
