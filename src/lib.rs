@@ -1,4 +1,6 @@
 //! Vestibule, the entrance hall between a library and the vendors it licenses.
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod domain;

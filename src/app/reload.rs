@@ -29,6 +29,8 @@ pub(super) struct Reloader {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) fixed: Fixed,
+    /// The files of the configuration in use.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// What only a restart can change.
@@ -73,7 +75,7 @@ impl Fixed {
 /// Reloads on SIGHUP and on changed files until the product closes.
 pub(super) async fn watch(reloader: Reloader, closing: CancellationToken) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    let mut files = config::files_of(&reloader.path);
+    let mut files = reloader.files.clone();
     let mut seen = marks(&files);
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -84,9 +86,9 @@ pub(super) async fn watch(reloader: Reloader, closing: CancellationToken) {
         }
         // Marked before reading: a change during the reading is seen at the next look.
         seen = marks(&files);
-        reloader.reload();
-        let now = config::files_of(&reloader.path);
-        if now != files {
+        if let Some(now) = reloader.reload()
+            && now != files
+        {
             files = now;
             seen = marks(&files);
         }
@@ -103,13 +105,19 @@ fn marks(files: &[PathBuf]) -> Vec<Option<(u64, std::time::SystemTime)>> {
 }
 
 impl Reloader {
-    fn reload(&self) {
+    /// Gives the files of the new configuration when one took over.
+    fn reload(&self) -> Option<Vec<PathBuf>> {
         match self.build() {
-            Ok((config, built)) => self.take_over(&config, built),
+            Ok((config, built)) => {
+                self.take_over(&config, built);
+                Some(config.files)
+            }
             Err(problems) => {
                 for problem in &problems {
                     self.telemetry.emit(&Event::ReloadRefused { problem });
                 }
+                self.telemetry.emit(&Event::ReloadFailed { problems: problems.len() });
+                None
             }
         }
     }

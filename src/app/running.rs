@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 /// Values that the store holds at most; a session is about half a kilobyte.
 const STORED: u64 = 4_000_000;
@@ -95,7 +96,7 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
     let stop = Stop::default();
     let workers = parts.spawn_workers(&config, &listeners, &stop)?;
     let closing = CancellationToken::new();
-    let admin = parts.open_office(&office, admin, (path, Fixed::of(&config)), &closing)?;
+    let admin = parts.open_office(&office, admin, (path, Fixed::of(&config), config.files.clone()), &closing)?;
     for listener in &listeners {
         let address = listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
         telemetry.emit(&Event::Life { phase: "listening", detail: &address });
@@ -143,7 +144,7 @@ impl Parts {
             sessions,
             clock: Arc::clone(&clock),
             telemetry: Arc::clone(&telemetry),
-            form_key: random(),
+            form_key: Zeroizing::new(random()),
         });
         let site = ArcSwap::from_pointee(built.site);
         let hall = Arc::new(Hall { site, visits, clock: Arc::clone(&clock), telemetry: Arc::clone(&telemetry) });
@@ -188,7 +189,7 @@ impl Parts {
         &self,
         office: &Runtime,
         admin: TcpListener,
-        (path, fixed): (&Path, Fixed),
+        (path, fixed, files): (&Path, Fixed, Vec<std::path::PathBuf>),
         closing: &CancellationToken,
     ) -> Result<SocketAddr, NotStarted> {
         let _inside = office.enter();
@@ -207,6 +208,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             telemetry: Arc::clone(&self.telemetry),
             fixed,
+            files,
         };
         office.spawn(watch(reloader, closing.clone()));
         Ok(address)
@@ -238,7 +240,7 @@ pub(super) fn know(telemetry: &Telemetry, config: &Config, built: &Built) {
 
 fn ils_states(ilses: &crate::patron::Ilses) -> Vec<IlsState> {
     use crate::patron::IlsHealth;
-    ilses.health().map(|(id, health)| IlsState { id: id.to_owned(), down: health != IlsHealth::Answering }).collect()
+    ilses.health().map(|(id, health)| IlsState { ils: id.to_owned(), answering: health == IlsHealth::Answering }).collect()
 }
 
 impl Running {

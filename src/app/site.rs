@@ -2,16 +2,18 @@
 //! puts it in place of the old, and requests under way end in the one in which they began.
 use super::certificates::{self, Dated};
 use crate::config::{Config, FileSecrets, LibrarySettings, VendorSettings};
-use crate::domain::settings::{Reading, Table};
-use crate::domain::{Clock, Vendor};
-use crate::egress::{Connector, PublicHost, Rules, Upstream};
+use crate::domain::settings::{Place, Reading, Table};
+use crate::domain::{Clock, Timestamp, Vendor};
+use crate::egress::{Connector, PublicHost, Rules, TlsTrust, Upstream};
 use crate::patron::{GateParts, Ilses, Keyring};
-use crate::protocol::{self, Protocol, SigningRing};
+use crate::protocol::{self, Algorithm, Protocol, RingError, SigningRing};
 use crate::session::Lifetimes;
 use crate::telemetry::Telemetry;
 use crate::web::{House, HouseLibrary, HouseVendor, Learns, Pages};
 use bytes::Bytes;
-use std::collections::HashMap;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Who answers for a host.
@@ -74,16 +76,14 @@ pub(super) fn build(config: &Config, foundations: &Foundations) -> Result<Built,
         Vec::new()
     });
     let now = foundations.clock.now();
-    let ring = SigningRing::open(&config.state_dir.join("keys"), now).map(Arc::new).map_err(|why| vec![why.to_string()])?;
+    let ring = signing_ring(config, now).map(Arc::new).map_err(|why| vec![why.to_string()])?;
     let keys = Keyring::new(&config.pseudonym_key)
         .map(Arc::new)
         .ok_or_else(|| vec![format!("`pseudonym_key`: expected at least {} bytes", Keyring::KEY_BYTES)])?;
-    let secrets = FileSecrets::of(config);
+    let secrets = config.secrets();
     let ilses = build_ilses(config, foundations, &secrets, &mut problems);
     let vendors = build_vendors(config, &ring, &secrets, &mut problems);
-    let (pages, page_problems) = Pages::load(config.pages.as_deref());
-    let pages = Arc::new(pages);
-    let _ = page_problems;
+    let pages = Arc::new(Pages::load(config.pages.as_deref(), &config.public.origin(), &foundations.telemetry));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -98,9 +98,20 @@ pub(super) fn build(config: &Config, foundations: &Foundations) -> Result<Built,
         licences: config.licences.clone(),
         keys,
     };
-    let jwks = Bytes::from(ring.jwks().to_owned());
+    let jwks = Bytes::from(ring.published().to_owned());
     let site = Site { portal_origin: config.public.origin(), hosts, vendors, rules, jwks, pages };
     Ok(Built { site, house, certificates, ilses })
+}
+
+/// The signing keys; made at the first start, so that a new installation works at once.
+fn signing_ring(config: &Config, now: Timestamp) -> Result<SigningRing, RingError> {
+    let folder = config.state_dir.join("keys");
+    match SigningRing::load(&folder) {
+        Err(RingError::Missing) => {
+            SigningRing::create(&folder, &[Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa], now)
+        }
+        loaded => loaded,
+    }
 }
 
 fn build_ilses(
@@ -126,10 +137,12 @@ fn build_vendors(
 ) -> Vec<VendorSite> {
     let reading = Reading::new(secrets);
     let issuer: Arc<str> = Arc::from(config.public.origin());
+    let place = Place { file: Arc::from(""), line: 0 };
+    let no_table = Table { path: String::new(), place, entries: BTreeMap::new() };
     let mut sites = Vec::new();
     for vendor in &config.vendors {
         let surroundings = protocol::Surroundings { issuer: Arc::clone(&issuer), keys: Arc::clone(ring) };
-        let empty = Table::empty(&format!("vendor.{}", vendor.vendor.id));
+        let empty = Table { path: format!("vendor.{}", vendor.vendor.id), ..no_table.clone() };
         let reader = reading.of(vendor.settings.as_ref().unwrap_or(&empty));
         let protocol = protocol::build(&vendor.protocol, &reader, &vendor.vendor, surroundings);
         reader.finish();
@@ -150,9 +163,16 @@ fn vendor_site(
     let protocol = protocol.ok_or("expected a protocol that can be built")?;
     let origin = format!("https://{}", config.public.authority(&settings.host));
     let faces = PublicHost::new(&origin, &settings.vendor).ok_or("expected an `origin` whose host is a name")?;
-    let connector = Arc::new(Connector::new(Arc::clone(&settings.vendor), &settings.trust())?);
+    let connector = Arc::new(Connector::new(Arc::clone(&settings.vendor), &trust(settings)?)?);
     let upstreams = (0..config.workers).map(|_| Upstream::new(Arc::clone(&connector))).collect();
     Ok(VendorSite { vendor: Arc::clone(&settings.vendor), faces: Arc::new(faces), protocol, upstreams })
+}
+
+/// The authorities that the vendor's `ca_file` names, or the operating system's.
+fn trust(settings: &VendorSettings) -> Result<TlsTrust, String> {
+    let Some(pem) = &settings.authorities else { return Ok(TlsTrust::Platform) };
+    let roots = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    roots.map(TlsTrust::Roots).map_err(|_| "`ca_file`: expected PEM certificates".to_owned())
 }
 
 fn house(

@@ -1,12 +1,65 @@
 //! The configuration: one TOML file with includes, read strictly. Every problem is told at once, with its key path and
 //! line; secrets come from files or the environment only. Everything is parsed before any socket opens.
-use crate::domain::settings::Table;
-use crate::domain::{AddressRule, Library, Licence, Vendor};
+use crate::domain::settings::{Problem, Reader, Reading, Table};
+use crate::domain::{AddressRule, Library, Licence, Timestamp, Vendor};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
+
+mod certificate;
+mod library;
+mod licence;
+mod load;
+mod names;
+mod parse;
+mod secret;
+mod vendor;
+
+pub use certificate::{certified_key, covers};
+pub use secret::FileSecrets;
+
+/// Reads the configuration in `path` and everything that it names, and checks it as of `now`.
+///
+/// # Errors
+/// Every problem, in the order of the files.
+pub fn load(path: &Path, now: Timestamp) -> Result<Config, Vec<Problem>> {
+    let draft = read(path, now);
+    draft.config.ok_or(draft.problems)
+}
+
+/// As [`load`], and gives what could be read also where something is wrong, so that `check` can go on to the tables
+/// that other rooms read and tell all problems at once.
+#[must_use]
+pub fn read(path: &Path, now: Timestamp) -> Draft {
+    parse::draft(path, now)
+}
+
+/// A reader of an `[[ils]]` table for `patron::ils`, to be finished by the caller.
+#[must_use]
+pub fn ils_reader<'r>(reading: &'r Reading<'_>, ils: &'r IlsSettings) -> Reader<'r> {
+    let reader = reading.of(&ils.table);
+    // Read here, so that the connector's reader does not call it unknown.
+    let _ = reader.text("id");
+    reader
+}
+
+/// A configuration that may have problems.
+pub struct Draft {
+    /// The configuration, when there is no problem.
+    pub config: Option<Config>,
+    /// Library systems that could be read so far.
+    pub ilses: Vec<IlsSettings>,
+    /// Vendors' protocol tables that could be read so far.
+    pub protocols: Vec<ProtocolSettings>,
+    /// What is wrong, in the order of the files.
+    pub problems: Vec<Problem>,
+    /// What works but the operator should know; also in [`Config::warnings`].
+    pub warnings: Vec<Problem>,
+    /// The secrets that the opaque tables name.
+    pub secrets: FileSecrets,
+}
 
 /// A whole configuration without problems.
 pub struct Config {
@@ -42,6 +95,22 @@ pub struct Config {
     pub vendors: Vec<VendorSettings>,
     /// Licences.
     pub licences: Vec<Licence>,
+    /// The operator's key for stored sessions; without one, sessions end with the process.
+    pub session_key: Option<Zeroizing<[u8; 32]>>,
+    /// What works but the operator should know.
+    pub warnings: Vec<Problem>,
+    /// Every file that was read, secrets among them: a change of one is a reason to load again.
+    pub files: Vec<PathBuf>,
+    /// The folder of the configuration: names of files in it are relative to this.
+    pub folder: PathBuf,
+}
+
+impl Config {
+    /// The secrets that the opaque tables name.
+    #[must_use]
+    pub fn secrets(&self) -> FileSecrets {
+        FileSecrets::in_folder(&self.folder)
+    }
 }
 
 /// The portal's address: `https://HOST[:PORT]`.
@@ -74,6 +143,8 @@ pub struct CertificateFiles {
     pub certificate: PathBuf,
     /// The private key (PKCS#8, SEC 1 or PKCS#1).
     pub key: PathBuf,
+    /// The DNS names of the leaf, lower case; a wildcard begins with `*.`.
+    pub names: Vec<String>,
 }
 
 /// Lifetimes of sessions.
@@ -128,5 +199,18 @@ pub struct VendorSettings {
     /// The protocol it speaks, a word of `protocol::KINDS`.
     pub protocol: String,
     /// The table named like the protocol, such as `[vendor.gateway]`; read by `protocol`.
+    pub settings: Option<Table>,
+    /// Certificate authorities (PEM) to trust for the origin instead of the machine's own.
+    pub authorities: Option<Arc<[u8]>>,
+}
+
+/// What a vendor's `protocol` room is to read.
+#[derive(Clone, Debug)]
+pub struct ProtocolSettings {
+    /// The whole `[[vendor]]` table, so that a problem has a place.
+    pub vendor: Table,
+    /// The protocol it speaks, a word of `protocol::KINDS`.
+    pub protocol: String,
+    /// The table named like the protocol.
     pub settings: Option<Table>,
 }

@@ -31,7 +31,14 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: `{}`: {}", self.place.file, self.place.line, self.path, self.text)
+        write!(f, "{}:", self.place.file)?;
+        if self.place.line > 0 {
+            write!(f, "{}:", self.place.line)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, " `{}`:", self.path)?;
+        }
+        write!(f, " {}", self.text)
     }
 }
 

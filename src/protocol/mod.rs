@@ -8,7 +8,7 @@ use crate::domain::{Timestamp, Vendor};
 use crate::egress::{OutboundRequest, Visit};
 use std::sync::Arc;
 
-pub use signing::{Algorithm, SigningRing};
+pub use signing::{Algorithm, Change, KeyInfo, KeyState, RingError, Rotation, SigningRing};
 
 /// An assertion could not be spoken: the signing key is missing or fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

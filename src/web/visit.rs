@@ -100,8 +100,8 @@ impl Visit {
                 signed_in => scene.session.is_some(),
                 languages => self.language_links(scene.onward),
                 site,
-                ..scene.more.clone(),
-                ..context! { help }
+                help,
+                ..scene.more.clone()
             },
         );
         let mut response = html(status, text);

@@ -1,0 +1,104 @@
+//! `vestibule check`: every problem at once, and with `--live` whether the ILS and the vendors answer.
+use super::{Exit, Failure, Out, counted, live, wait_for};
+use crate::config::{self, Config, Draft, FileSecrets, IlsSettings, ProtocolSettings};
+use crate::domain::settings::{Problem, Reading, Value};
+use crate::domain::{Clock, SystemClock};
+use crate::patron::{Ilses, ils_kinds};
+use crate::telemetry::Telemetry;
+use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What `check` takes.
+#[derive(Args)]
+#[command(
+    after_help = "A problem is printed as `FILE:LINE: `KEY`: what was expected, what was found`, never with the value: \
+                        it may be a secret."
+)]
+pub(super) struct Check {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Also connect to each ILS and to each vendor's origin
+    #[arg(long)]
+    live: bool,
+}
+
+/// Checks.
+pub(super) fn run(check: &Check, out: &mut Out) -> Result<(), Failure> {
+    let draft = config::read(&check.config, SystemClock.now());
+    let (ilses, problems) = opaque(&draft);
+    for warning in &draft.warnings {
+        out.trouble(&format!("warning: {warning}"));
+    }
+    for problem in &problems {
+        out.trouble(&problem.to_string());
+    }
+    let Some(config) = draft.config.filter(|_| problems.is_empty()) else {
+        return Err(Failure::new(Exit::Configuration, counted(problems.len(), "problem")));
+    };
+    out.line(&format!(
+        "the configuration is good: {}, {}, {}, {}",
+        counted(config.libraries.len(), "library").replace("librarys", "libraries"),
+        counted(config.vendors.len(), "vendor"),
+        counted(config.licences.len(), "licence"),
+        counted(config.warnings.len(), "warning"),
+    ));
+    if check.live { wait_for(all_live(&config, &ilses, out))? } else { Ok(()) }
+}
+
+async fn all_live(config: &Config, ilses: &Ilses, out: &mut Out) -> Result<(), Failure> {
+    let mut good = true;
+    for ils in &config.ilses {
+        out.line(&format!("ils {}", ils.id));
+        let mut tell = live::teller(out);
+        ilses.probe(&ils.id, None, &mut |step| tell.tell(&step)).await;
+        good &= tell.all_good();
+    }
+    for vendor in &config.vendors {
+        out.line(&format!("vendor {}", vendor.vendor.id));
+        let mut tell = live::teller(out);
+        live::vendor(vendor, &mut |step| tell.tell(&step)).await;
+        good &= tell.all_good();
+    }
+    if good { Ok(()) } else { Err(Failure::new(Exit::Unavailable, "not everything answers as it should")) }
+}
+
+/// Every problem, those of the tables that other rooms read among them, and the library systems.
+fn opaque(draft: &Draft) -> (Ilses, Vec<Problem>) {
+    let mut ilses = Ilses::default();
+    let mut problems = draft.problems.clone();
+    problems.extend(read_ilses(&draft.ilses, &draft.secrets, &mut ilses));
+    problems.extend(read_protocols(&draft.protocols, &draft.secrets));
+    problems.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
+    problems.dedup();
+    (ilses, problems)
+}
+
+/// Builds the connectors; opens no connection.
+pub(super) fn read_ilses(settings: &[IlsSettings], secrets: &FileSecrets, ilses: &mut Ilses) -> Vec<Problem> {
+    let reading = Reading::new(secrets);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let telemetry = Arc::new(Telemetry::new());
+    for ils in settings {
+        let reader = config::ils_reader(&reading, ils);
+        ilses.add(&ils.id, &reader, &clock, &telemetry);
+        // Without a known kind nobody has asked for the other keys; calling them unknown would mislead.
+        let kind = ils.table.entries.get("kind").map(|node| &node.value);
+        if ils_kinds().any(|known| matches!(kind, Some(Value::Text(kind)) if kind == known)) {
+            reader.finish();
+        }
+    }
+    reading.into_problems()
+}
+
+/// Reads the tables of the vendors' protocols.
+fn read_protocols(settings: &[ProtocolSettings], secrets: &FileSecrets) -> Vec<Problem> {
+    let reading = Reading::new(secrets);
+    for vendor in settings {
+        if vendor.protocol != "gateway" {
+            reading.of(&vendor.vendor).problem("protocol", "expected one of `gateway`");
+        }
+    }
+    reading.into_problems()
+}
