@@ -2,9 +2,14 @@
 //! keeps every byte that it received and sent.
 mod conversation;
 mod message;
+mod mischief;
+
+pub use mischief::Mischief;
 
 use super::patrons::Patron;
 use conversation::{Conversation, Desk, Reply};
+use mischief::Spoilt;
+use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,6 +60,7 @@ impl Options {
 /// The running stand-in. Dropping it stops it too, without waiting.
 pub struct StandIn {
     address: SocketAddr,
+    mischief: Arc<Mutex<Option<Mischief>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -71,21 +77,27 @@ impl StandIn {
         let listener = TcpListener::bind(options.bind).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let mischief = Arc::default();
         let server = Server {
             desk: Arc::new(Desk::new(options.patrons, options.user, options.password)),
-            delay: options.delay,
+            manners: Manners { delay: options.delay, mischief: Arc::clone(&mischief) },
             traffic: options.traffic,
             stop: stop.clone(),
             tasks: tasks.clone(),
         };
         tasks.spawn(server.accept(listener));
-        Ok(Self { address, stop, tasks })
+        Ok(Self { address, mischief, stop, tasks })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Misbehaves from the next answer on, on connections old and new; `None` ends it.
+    pub fn misbehave(&self, mischief: Option<Mischief>) {
+        *self.mischief.lock() = mischief;
     }
 
     /// Stops listening, closes all connections and waits until that is done.
@@ -102,9 +114,16 @@ impl Drop for StandIn {
     }
 }
 
+/// How answers are given.
+#[derive(Clone)]
+struct Manners {
+    delay: Duration,
+    mischief: Arc<Mutex<Option<Mischief>>>,
+}
+
 struct Server {
     desk: Arc<Desk>,
-    delay: Duration,
+    manners: Manners,
     traffic: Option<PathBuf>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -114,23 +133,20 @@ impl Server {
     async fn accept(self, listener: TcpListener) {
         let mut number = 0_u64;
         loop {
-            let stream = tokio::select! {
-                () = self.stop.cancelled() => return,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    // Out of file descriptors, most likely: wait for some to come back.
-                Err(_) => {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-                },
+            let accepted =
+                tokio::select! { () = self.stop.cancelled() => return, accepted = listener.accept() => accepted };
+            // Out of file descriptors, most likely: wait for some to come back.
+            let Ok((stream, _)) = accepted else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
             };
             number += 1;
             let Ok(record) = Record::open(self.traffic.as_deref(), number) else { continue };
-            let (talk, delay, stop) = (Conversation::new(Arc::clone(&self.desk)), self.delay, self.stop.clone());
+            let talk = Conversation::new(Arc::clone(&self.desk));
+            let (manners, stop) = (self.manners.clone(), self.stop.clone());
             self.tasks.spawn(async move {
                 // A connection that breaks is over either way.
-                tokio::select! { () = stop.cancelled() => (), _ = converse(stream, talk, record, delay) => () }
+                tokio::select! { () = stop.cancelled() => (), _ = converse(stream, talk, record, manners) => () }
             });
         }
     }
@@ -140,7 +156,7 @@ async fn converse(
     mut stream: TcpStream,
     mut talk: Conversation,
     mut record: Record,
-    delay: Duration,
+    manners: Manners,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut input = bytes::BytesMut::with_capacity(4096);
@@ -153,8 +169,16 @@ async fn converse(
             let start = line.iter().position(|b| !matches!(b, b'\r' | b'\n' | b' ' | 0));
             let Some(line) = start.and_then(|at| line.get(at..)) else { continue };
             let Reply::Send(answer) = talk.answer(line) else { return Ok(()) };
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
+            if !manners.delay.is_zero() {
+                tokio::time::sleep(manners.delay).await;
+            }
+            let mischief = *manners.mischief.lock();
+            if let Some(mischief) = mischief {
+                let close = misbehave(&mut stream, &mut record, mischief.spoil(answer)).await?;
+                if close {
+                    return Ok(());
+                }
+                continue;
             }
             record.sent(&answer)?;
             stream.write_all(&answer).await?;
@@ -165,6 +189,21 @@ async fn converse(
         }
     }
     Ok(())
+}
+
+/// Sends a spoilt answer; whether the connection is to be closed.
+async fn misbehave(stream: &mut TcpStream, record: &mut Record, spoilt: Spoilt) -> io::Result<bool> {
+    record.sent(&spoilt.bytes)?;
+    match spoilt.pause {
+        None => stream.write_all(&spoilt.bytes).await?,
+        Some(pause) => {
+            for byte in spoilt.bytes {
+                stream.write_u8(byte).await?;
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+    Ok(spoilt.close)
 }
 
 /// Where a connection's bytes are kept.
@@ -275,6 +314,29 @@ mod tests {
         let kept = |name| std::fs::read(folder.path().join(name)).unwrap();
         assert_eq!(kept("0001.in.raw"), b"\r\n9300CNterminal|COsecret|\r");
         assert_eq!(kept("0001.out.raw"), b"941\r");
+    }
+
+    #[tokio::test]
+    async fn mischief_begins_and_ends_on_an_open_connection() {
+        let ils = standing(|_| ()).await;
+        let mut stream = TcpStream::connect(ils.address()).await.unwrap();
+        let login = b"9300CNterminal|COsecret|\r";
+        stream.write_all(login).await.unwrap();
+        assert_eq!(line(&mut stream).await, "941\r");
+        ils.misbehave(Some(Mischief::AskAgain));
+        stream.write_all(login).await.unwrap();
+        assert_eq!(line(&mut stream).await, "96AZFEF6\r");
+        ils.misbehave(Some(Mischief::Drip(Duration::from_millis(1))));
+        stream.write_all(login).await.unwrap();
+        assert_eq!(line(&mut stream).await, "941\r");
+        ils.misbehave(None);
+        stream.write_all(login).await.unwrap();
+        assert_eq!(line(&mut stream).await, "941\r");
+        ils.misbehave(Some(Mischief::CutShort));
+        stream.write_all(login).await.unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"94");
     }
 
     #[tokio::test]

@@ -167,16 +167,12 @@ fn acceptor(certificate: &Certificate) -> io::Result<TlsAcceptor> {
 
 async fn accept(vendor: Arc<Vendor>, listener: TcpListener, tls: Option<TlsAcceptor>) {
     loop {
-        let stream = tokio::select! {
-            () = vendor.stop.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // Out of file descriptors, most likely: wait for some to come back.
-                Err(_) => {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            },
+        let accepted =
+            tokio::select! { () = vendor.stop.cancelled() => return, accepted = listener.accept() => accepted };
+        // Out of file descriptors, most likely: wait for some to come back.
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
         };
         let (mine, tls) = (Arc::clone(&vendor), tls.clone());
         vendor.tasks.spawn(async move {

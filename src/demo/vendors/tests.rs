@@ -83,7 +83,7 @@ impl Portal {
             ca: files.path("ca.pem"),
             audience: Some("https://atlas.example".to_owned()),
             anonymous,
-            pause: std::time::Duration::from_secs(3600),
+            pause: Duration::from_secs(3600),
         }
     }
 
@@ -235,7 +235,7 @@ async fn an_anonymous_vendor_refuses_to_know_anybody() {
 async fn a_new_key_is_fetched_when_it_turns_up_but_not_too_often() {
     let files = Files::make();
     let portal = Portal::start(&files).await;
-    let eager = Verifier::new(Trust { pause: std::time::Duration::ZERO, ..portal.trust(&files, false) }, "");
+    let eager = Verifier::new(Trust { pause: Duration::ZERO, ..portal.trust(&files, false) }, "");
     let patient = Verifier::new(portal.trust(&files, false), "");
     let signed = |kid: Option<&str>| {
         let token = portal.sign(&portal.claims(), |h| h.kid = kid.map(str::to_owned).or(h.kid.take()));
