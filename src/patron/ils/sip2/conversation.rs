@@ -110,7 +110,9 @@ impl Conversation {
         for opening in settings.order {
             match opening {
                 Opening::Login => conversation.log_in(settings).await?,
-                Opening::Status => drop(conversation.status(settings).await?),
+                Opening::Status => {
+                    let _ = conversation.status(settings).await?;
+                }
             }
         }
         Ok(conversation)

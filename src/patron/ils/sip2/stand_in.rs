@@ -26,8 +26,8 @@ impl Line {
     }
 
     /// A field of the message.
-    pub(super) fn field(&self, tag: &[u8; 2]) -> Vec<u8> {
-        Message::decode(&self.text).unwrap().once(Tag::new(*tag)).unwrap().unwrap_or_default().to_vec()
+    pub(super) fn field(&self, tag: [u8; 2]) -> Vec<u8> {
+        Message::decode(&self.text).unwrap().once(Tag::new(tag)).unwrap().unwrap_or_default().to_vec()
     }
 
     fn detection(&self) -> Detection {
@@ -62,8 +62,8 @@ impl Line {
             Some(b"93") => self.reply(*b"94", "1", ""),
             Some(b"99") => self.reply(*b"98", "YYYYNN10000520261122    1200002.00", "AOMAIN|BXYYYYYYYYYYYNYYYY"),
             Some(b"23" | b"63") => {
-                let card = String::from_utf8(self.field(b"AA")).unwrap();
-                let pin = String::from_utf8(self.field(b"AD")).unwrap();
+                let card = String::from_utf8(self.field(*b"AA")).unwrap();
+                let pin = String::from_utf8(self.field(*b"AD")).unwrap();
                 let right = if pin == format!("pin-{card}") { "Y" } else { "N" };
                 self.patron(&card, "", &format!("AEWilhelmina Person|BLY|CQ{right}|XIid-{card}"))
             }

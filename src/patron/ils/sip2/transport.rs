@@ -35,13 +35,12 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&VERSIONS)
             .map_err(|_| ("server_name", "expected a cryptography provider with TLS 1.2 or 1.3"))?;
-        let builder = match roots {
-            Some(pem) => builder.with_root_certificates(read_roots(pem)?),
-            None => {
-                let verifier = Verifier::new(provider)
-                    .map_err(|_| ("ca_file", "expected certificates that this machine trusts, found none"))?;
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-            }
+        let builder = if let Some(pem) = roots {
+            builder.with_root_certificates(read_roots(pem)?)
+        } else {
+            let verifier = Verifier::new(provider)
+                .map_err(|_| ("ca_file", "expected certificates that this machine trusts, found none"))?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         };
         let config = match identity {
             None => builder.with_no_client_auth(),

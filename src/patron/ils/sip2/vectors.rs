@@ -10,6 +10,7 @@ use crate::domain::{Code, Date, Standing, State, Timestamp};
 use crate::patron::ils::IlsError;
 use crate::patron::record::Record;
 use serde_json::Value;
+use std::fmt::Write;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -109,7 +110,7 @@ async fn outcome_on_the_wire(vector: &Value) -> (&'static str, Option<Record>) {
         ("request", if text(vector, "name").starts_with("64") { "63" } else { "23" }),
     ] {
         if !value.is_empty() {
-            toml.push_str(&format!("{key} = \"{value}\"\n"));
+            writeln!(toml, "{key} = \"{value}\"").unwrap();
         }
     }
     toml.push_str("[login]\nuser = \"proxy\"\npassword_file = \"secret\"\n");
