@@ -36,6 +36,10 @@ mod stand_in;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_probe;
+#[cfg(test)]
+mod tests_tls;
+#[cfg(test)]
 mod vectors;
 
 /// Builds the connector of an `[[ils]]` table; opens no connection.

@@ -1,21 +1,20 @@
 //! The connector against a library system that behaves badly in every way that was seen.
-use super::given::{Files, connector, credentials, problems, settings, settings_with};
+use super::given::{connector, credentials, settings};
 use super::message::{Detection, Draft, Terminator};
 use super::settings::Settings;
 use super::stand_in::{Act, Line, StandIn};
 use super::*;
 use crate::domain::State;
-use crate::patron::ils::Verdict;
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::Notify;
 
 const LOGIN: &str = "[login]\nuser = \"vestibule\"\npassword_file = \"secret\"\nlocation = \"DESK\"";
 
-fn toml(stand_in: &StandIn, top: &str) -> String {
+pub(super) fn toml(stand_in: &StandIn, top: &str) -> String {
     format!("address = \"{}\"\ninstitution = \"MAIN\"\n{top}\n{LOGIN}", stand_in.address)
 }
 
-fn given(stand_in: &StandIn) -> Settings {
+pub(super) fn given(stand_in: &StandIn) -> Settings {
     settings(&toml(stand_in, "subject_field = \"XI\""))
 }
 
@@ -31,11 +30,11 @@ async fn delivered(ils: &Sip2) {
 }
 
 /// The look-up of a patron whose PIN is right.
-async fn right(ils: &Sip2, card: &str) -> Result<String, IlsError> {
+pub(super) async fn right(ils: &Sip2, card: &str) -> Result<String, IlsError> {
     answer(ils, card, &format!("pin-{card}")).await
 }
 
-fn good(line: &Line) -> Vec<Act> {
+pub(super) fn good(line: &Line) -> Vec<Act> {
     vec![Act::Send(line.good())]
 }
 
@@ -526,151 +525,4 @@ async fn there_are_never_more_connections_than_allowed() {
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(stand_in.seen.most.load(Ordering::SeqCst), 3);
     assert_eq!(stand_in.seen.connections(), 3);
-}
-
-mod tls {
-    use super::*;
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::server::WebPkiClientVerifier;
-    use rustls::{RootCertStore, ServerConfig};
-    use tokio_rustls::TlsAcceptor;
-
-    struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-    impl Authority {
-        fn new() -> Self {
-            let mut params = CertificateParams::new(Vec::new()).unwrap();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-        }
-
-        /// Certificate and key in PEM.
-        fn leaf(&self, name: &str) -> (Vec<u8>, Vec<u8>) {
-            let key = KeyPair::generate().unwrap();
-            let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
-            (certificate.pem().into_bytes(), key.serialize_pem().into_bytes())
-        }
-
-        fn pem(&self) -> Vec<u8> {
-            self.0.pem().into_bytes()
-        }
-
-        fn acceptor(&self, name: &str, wants_certificate: bool) -> TlsAcceptor {
-            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-                .with_safe_default_protocol_versions()
-                .unwrap();
-            let (certificate, key) = self.leaf(name);
-            let chain = vec![CertificateDer::from_pem_slice(&certificate).unwrap()];
-            let key = PrivateKeyDer::from_pem_slice(&key).unwrap();
-            let builder = if wants_certificate {
-                let mut roots = RootCertStore::empty();
-                roots.add(CertificateDer::from_pem_slice(&self.pem()).unwrap()).unwrap();
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-                builder.with_client_cert_verifier(verifier)
-            } else {
-                builder.with_no_client_auth()
-            };
-            TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()))
-        }
-    }
-
-    fn over_tls(stand_in: &StandIn, files: &Files, tls: &str) -> Sip2 {
-        connector(settings_with(&format!("{}\n[tls]\nca_file = \"ca\"\n{tls}", toml(stand_in, "")), files))
-    }
-
-    #[tokio::test]
-    async fn tls_and_a_client_certificate() {
-        let authority = Authority::new();
-        let (certificate, key) = authority.leaf("vestibule");
-        let files = Files([("ca", authority.pem()), ("cert", certificate), ("key", key)].into());
-        let plain = StandIn::start_with(Some(authority.acceptor("ils.test", false)), good).await;
-        let ils = over_tls(&plain, &files, "server_name = \"ils.test\"");
-        for _ in 0..3 {
-            assert_eq!(right(&ils, "1").await, Ok("1".into()));
-        }
-        assert_eq!(plain.seen.connections(), 1, "tickets are no surplus");
-        let mutual = StandIn::start_with(Some(authority.acceptor("ils.test", true)), good).await;
-        let ours = "server_name = \"ils.test\"\ncertificate_file = \"cert\"\nkey_file = \"key\"";
-        assert_eq!(right(&over_tls(&mutual, &files, ours), "1").await, Ok("1".into()));
-        for _ in 0..10 {
-            let answer = right(&over_tls(&mutual, &files, "server_name = \"ils.test\""), "1").await;
-            assert!(matches!(answer, Err(IlsError::Misconfigured(_))), "{answer:?}");
-        }
-        assert_eq!(mutual.seen.count(b"|AD"), 1);
-    }
-
-    #[tokio::test]
-    async fn who_is_not_trusted_gets_nothing() {
-        let (authority, other) = (Authority::new(), Authority::new());
-        let files = Files([("ca", other.pem())].into());
-        let stand_in = StandIn::start_with(Some(authority.acceptor("ils.test", false)), good).await;
-        let answer = right(&over_tls(&stand_in, &files, "server_name = \"ils.test\""), "1").await;
-        assert!(matches!(answer, Err(IlsError::Misconfigured(_))));
-        let files = Files([("ca", authority.pem())].into());
-        let answer = right(&over_tls(&stand_in, &files, "server_name = \"other.test\""), "1").await;
-        assert!(matches!(answer, Err(IlsError::Misconfigured(_))));
-        let plain = StandIn::start(|_| vec![Act::Send(b"login: hello there, this is no TLS".to_vec())]).await;
-        assert!(matches!(right(&over_tls(&plain, &files, ""), "1").await, Err(IlsError::Misconfigured(_))));
-        assert_eq!(stand_in.seen.count(b"9"), 0);
-    }
-
-    #[test]
-    fn broken_files_are_problems() {
-        let found = problems("address = \"ils\"\n[tls]\nca_file = \"secret\"");
-        assert_eq!(found, ["test.toml:1: `ils.tls.ca_file`: expected PEM certificates"]);
-    }
-}
-
-mod probing {
-    use super::*;
-
-    async fn probe(settings: Settings, given: Option<(&str, &str)>) -> Vec<Step> {
-        let given = given.map(|(card, pin)| credentials(card, pin));
-        let mut steps = Vec::new();
-        connector(settings).probe(given.as_ref(), &mut |step| steps.push(step)).await;
-        steps
-    }
-
-    fn names(steps: &[Step]) -> Vec<&'static str> {
-        steps.iter().map(|step| step.name).collect()
-    }
-
-    #[tokio::test]
-    async fn each_step_is_told_without_a_value() {
-        let stand_in = StandIn::start(good).await;
-        let steps = probe(settings(&toml(&stand_in, "preset = \"evergreen\"")), Some(("29999", "pin-29999"))).await;
-        assert_eq!(names(&steps), ["connect", "TLS", "login", "status", "patron request"]);
-        let last = steps.last().unwrap();
-        assert_eq!(last.verdict, Verdict::Good);
-        assert!(last.note.contains("used: AA, BL, CQ, XI; dropped unread: AO, AE"), "{}", last.note);
-        assert!(last.note.contains("`tags.branch` names AQ, which did not come"), "{}", last.note);
-        let all: String = steps.iter().map(|step| step.note.as_str()).collect();
-        for value in ["29999", "Wilhelmina", "Person", "s3cret", "MAIN", "vestibule"] {
-            assert!(!all.contains(value), "{value} was told");
-        }
-        let steps = probe(given(&stand_in), None).await;
-        assert_eq!(names(&steps), ["connect", "TLS", "login", "status"]);
-    }
-
-    #[tokio::test]
-    async fn it_stops_where_it_fails() {
-        let stand_in =
-            StandIn::start(
-                |l| {
-                    if l.text.starts_with(b"93") { vec![Act::Send(l.reply(*b"94", "0", ""))] } else { good(l) }
-                },
-            )
-            .await;
-        let steps = probe(given(&stand_in), Some(("1", "1"))).await;
-        assert_eq!(names(&steps), ["connect", "TLS", "login"]);
-        assert_eq!(steps.last().unwrap().verdict, Verdict::Bad);
-        let stand_in = StandIn::start(good).await;
-        let steps = probe(given(&stand_in), Some(("1", "wrong"))).await;
-        assert_eq!(steps.last().unwrap().note.split(';').next(), Some("the ILS says that the PIN is wrong"));
-        let steps = probe(given(&stand_in), Some(("1", "a|b"))).await;
-        assert!(steps.last().unwrap().note.starts_with("these credentials cannot be asked"));
-    }
 }
