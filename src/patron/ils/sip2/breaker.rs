@@ -177,13 +177,13 @@ mod tests {
     #[test]
     fn a_success_starts_the_count_again() {
         let (breaker, now) = (Breaker::default(), Instant::now());
-        for _ in 0..2 {
-            for _ in 0..4 {
-                assert_eq!(fail(&breaker, now), Change::None);
+        for _ in 0..3 {
+            for _ in 0..5 {
                 assert_eq!(succeed(&breaker, now), Change::None);
             }
-            // The window forgets before half of ten have failed.
-            let _ = succeed(&breaker, now);
+            for _ in 0..4 {
+                assert_eq!(fail(&breaker, now), Change::None);
+            }
         }
         assert!(breaker.retry_after(now).is_none());
     }

@@ -83,6 +83,24 @@ impl Conversation {
         Self { stream, sequence: 0, request: settings.request }
     }
 
+    /// As [`Conversation::new`], going on with a sequence number.
+    #[cfg(test)]
+    pub(super) const fn at(stream: Stream, settings: &Settings, sequence: u8) -> Self {
+        Self { stream, sequence, request: settings.request }
+    }
+
+    /// Waits until something has come that nobody has read.
+    #[cfg(test)]
+    pub(super) async fn hears(&self) {
+        self.stream.hears().await;
+    }
+
+    /// The request that is used on this connection.
+    #[cfg(test)]
+    pub(super) const fn request(&self) -> Request {
+        self.request
+    }
+
     /// Connects and goes through everything that comes before the first patron request.
     pub(super) async fn open(settings: &Settings) -> Result<Self, Trouble> {
         let tcp = transport::connect(&settings.host, settings.port).await?;
@@ -92,7 +110,9 @@ impl Conversation {
         for opening in settings.order {
             match opening {
                 Opening::Login => conversation.log_in(settings).await?,
-                Opening::Status => drop(conversation.status(settings).await?),
+                Opening::Status => {
+                    let _ = conversation.status(settings).await?;
+                }
             }
         }
         Ok(conversation)

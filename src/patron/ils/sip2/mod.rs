@@ -36,6 +36,10 @@ mod stand_in;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_probe;
+#[cfg(test)]
+mod tests_tls;
+#[cfg(test)]
 mod vectors;
 
 /// Builds the connector of an `[[ils]]` table; opens no connection.
@@ -66,12 +70,8 @@ impl Sip2 {
             .map_err(|_| IlsError::Unavailable("the ILS has failed and is left alone for some seconds"))?;
         let in_turn = AtomicBool::new(false);
         let answer = tokio::time::timeout(self.settings.deadline, self.converse(&question, &in_turn)).await;
-        let took = started.elapsed();
         let (change, answer) = match answer {
-            Ok(Ok(word)) => {
-                self.surroundings.telemetry.emit(&Event::IlsAnswer { ils: &self.surroundings.id, took });
-                (pass.succeeded(Instant::now()), word)
-            }
+            Ok(Ok(word)) => (pass.succeeded(Instant::now()), word),
             Ok(Err(trouble)) => (pass.failed(Instant::now()), Err(trouble.error())),
             Err(_) if !in_turn.load(Ordering::Relaxed) && self.breaker.answered_since(started) => {
                 // Others had answers meanwhile: there are more patrons than connections, and the ILS is well.
@@ -117,8 +117,11 @@ impl Sip2 {
                     opened => opened?,
                 },
             };
+            let asked = Instant::now();
             match conversation.ask(&self.settings, question, today).await {
                 Ok(word) => {
+                    let took = asked.elapsed();
+                    self.surroundings.telemetry.emit(&Event::IlsAnswer { ils: &self.surroundings.id, took });
                     self.keep(conversation);
                     return Ok(word);
                 }

@@ -25,8 +25,8 @@ pub(super) struct Preset {
 
 const NO_TAGS: Tags = Tags { class: None, branch: None, expiry: None, expired: None, birth: None, internet: None };
 
-const fn tag(name: [u8; 2]) -> Option<Tag> {
-    Some(Tag::new(name))
+const fn tag(name: [u8; 2]) -> Tag {
+    Tag::new(name)
 }
 
 const GENERIC: Preset = Preset {
@@ -35,7 +35,7 @@ const GENERIC: Preset = Preset {
     port: 6001,
     request: Request::Information,
     tags: NO_TAGS,
-    subject_field: Tag::new(*b"AA"),
+    subject_field: tag(*b"AA"),
     accept_other_id: false,
 };
 
@@ -48,7 +48,7 @@ pub(super) const PRESETS: [(&str, Preset); 8] = [
         // unless the account has a `custom_patron_field` for it.
         Preset {
             charset: Charset::Utf8,
-            tags: Tags { class: tag(*b"PC"), birth: tag(*b"PB"), ..NO_TAGS },
+            tags: Tags { class: Some(tag(*b"PC")), birth: Some(tag(*b"PB")), ..NO_TAGS },
             accept_other_id: true,
             ..GENERIC
         },
@@ -57,8 +57,14 @@ pub(super) const PRESETS: [(&str, Preset); 8] = [
         "evergreen",
         Preset {
             charset: Charset::Utf8,
-            tags: Tags { class: tag(*b"PC"), branch: tag(*b"AQ"), expiry: tag(*b"PA"), birth: tag(*b"PB"), ..NO_TAGS },
-            subject_field: Tag::new(*b"XI"),
+            tags: Tags {
+                class: Some(tag(*b"PC")),
+                branch: Some(tag(*b"AQ")),
+                expiry: Some(tag(*b"PA")),
+                birth: Some(tag(*b"PB")),
+                ..NO_TAGS
+            },
+            subject_field: tag(*b"XI"),
             ..GENERIC
         },
     ),
@@ -67,18 +73,18 @@ pub(super) const PRESETS: [(&str, Preset); 8] = [
         // Here `PA` is the patron code, not a date.
         Preset {
             tags: Tags {
-                class: tag(*b"PA"),
-                branch: tag(*b"PE"),
-                expiry: tag(*b"PX"),
-                expired: tag(*b"PY"),
-                birth: tag(*b"BC"),
+                class: Some(tag(*b"PA")),
+                branch: Some(tag(*b"PE")),
+                expiry: Some(tag(*b"PX")),
+                expired: Some(tag(*b"PY")),
+                birth: Some(tag(*b"BC")),
                 internet: None,
             },
             ..GENERIC
         },
     ),
     ("sierra", GENERIC),
-    ("folio", Preset { port: 6443, tags: Tags { class: tag(*b"FU"), ..NO_TAGS }, ..GENERIC }),
+    ("folio", Preset { port: 6443, tags: Tags { class: Some(tag(*b"FU")), ..NO_TAGS }, ..GENERIC }),
     ("tlc", GENERIC),
     ("apollo", GENERIC),
 ];

@@ -176,13 +176,16 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<Settings> {
     let preset = reader.word("preset", &PRESETS).unwrap_or(DEFAULT);
     let charset = reader.word("charset", &CHARSETS).unwrap_or(preset.charset);
     let address = reader.required("address", "`HOST` or `HOST:PORT`", |text| parse_address(text, preset.port));
-    let (login, login_fine) = read_login(reader, charset);
+    let (login, has_login) = read_login(reader, charset);
     let prompts = read_prompts(reader, charset, login.as_ref());
-    let order = read_order(reader, login_fine, prompts.is_empty());
+    let order = read_order(reader, has_login, prompts.is_empty());
     let (host, port) = address.unwrap_or_default();
     let seconds = Duration::from_secs;
+    let tls = read_tls(reader, &host);
+    // Broken TLS settings must not end in a connection without TLS.
+    let usable = !host.is_empty() && (tls.is_some() || !reader.has("tls"));
     let settings = Settings {
-        tls: if reader.has("tls") { Some(read_tls(reader, &host)?) } else { None },
+        tls,
         port,
         order,
         institution: value(reader, "institution", charset).unwrap_or_default(),
@@ -209,7 +212,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<Settings> {
         prompts,
         host,
     };
-    (!settings.host.is_empty()).then_some(settings)
+    usable.then_some(settings)
 }
 
 /// `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`.
@@ -243,14 +246,9 @@ pub(super) fn encoded(text: &str, charset: Charset) -> Option<Value> {
     charset.encode(text).filter(|bytes| is_sendable(bytes))
 }
 
-/// The login, and whether its absence is meant.
+/// The login, and whether there is a table for it, right or wrong.
 fn read_login(reader: &Reader<'_>, charset: Charset) -> (Option<Login>, bool) {
-    if !reader.has("login") {
-        // Marks the key as known.
-        let _ = reader.table("login");
-        return (None, false);
-    }
-    let Some(table) = reader.table("login") else { return (None, true) };
+    let Some(table) = reader.table("login") else { return (None, reader.has("login")) };
     let user = table.required("user", SENDABLE, |text| encoded(text, charset).filter(|v| !v.is_empty()));
     let password = table.required_secret("password", "the file with the password of the SIP2 account");
     let password = password.and_then(|bytes| {
@@ -316,6 +314,8 @@ fn read_tls(reader: &Reader<'_>, host: &str) -> Option<Tls> {
     let identity = identity.as_ref().map(|(certificate, key)| (certificate.as_slice(), key.as_slice()));
     let tls = match Tls::new(&name, roots.as_ref().map(|pem| pem.as_slice()), identity) {
         Ok(tls) => Some(tls),
+        // Without a host there is no name; that problem is told already.
+        Err(("server_name", _)) if name.is_empty() => None,
         Err((key, why)) => {
             table.problem(key, why);
             None

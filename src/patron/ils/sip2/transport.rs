@@ -35,13 +35,12 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&VERSIONS)
             .map_err(|_| ("server_name", "expected a cryptography provider with TLS 1.2 or 1.3"))?;
-        let builder = match roots {
-            Some(pem) => builder.with_root_certificates(read_roots(pem)?),
-            None => {
-                let verifier = Verifier::new(provider)
-                    .map_err(|_| ("ca_file", "expected certificates that this machine trusts, found none"))?;
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-            }
+        let builder = if let Some(pem) = roots {
+            builder.with_root_certificates(read_roots(pem)?)
+        } else {
+            let verifier = Verifier::new(provider)
+                .map_err(|_| ("ca_file", "expected certificates that this machine trusts, found none"))?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         };
         let config = match identity {
             None => builder.with_no_client_auth(),
@@ -174,6 +173,12 @@ impl Stream {
         }
     }
 
+    /// Waits until bytes or an end have come.
+    #[cfg(test)]
+    pub(super) async fn hears(&self) {
+        while self.tcp().peek(&mut [0]).await.is_err() {}
+    }
+
     /// Looks whether anything waits to be read, without waiting for it. Line ends and other padding are taken off.
     pub(super) async fn is_quiet(&mut self) -> Quiet {
         let mut buffer = zeroize::Zeroizing::new([0_u8; 512]);
@@ -193,6 +198,29 @@ impl Stream {
             if self.tcp().readable().await.is_err() {
                 return Quiet::Closed;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[tokio::test]
+    async fn bytes_are_seen_before_the_runtime_hears_of_them() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        for round in 0..200 {
+            let tcp = connect("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
+            let (mut other, _) = listener.accept().unwrap();
+            let mut stream = secure(tcp, None).await.unwrap();
+            assert_eq!(stream.is_quiet().await, Quiet::Yes);
+            other.write_all(if round % 2 == 0 { b"\r\n\n" } else { b"\r\n2" }).unwrap();
+            // Until the kernel has it; the runtime knows nothing of this.
+            while SockRef::from(stream.tcp()).peek(&mut [MaybeUninit::uninit()]).is_err() {}
+            let expected = if round % 2 == 0 { Quiet::Yes } else { Quiet::Surplus };
+            assert_eq!(stream.is_quiet().await, expected);
+            drop(other);
         }
     }
 }
