@@ -14,6 +14,7 @@ use crate::telemetry::log::{LogFormat, LogGuard};
 use crate::telemetry::{Event, Telemetry, admin, log};
 use crate::web;
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -136,6 +137,13 @@ impl Parts {
         let store: Arc<dyn Store> = Arc::new(Memory::new(STORED));
         let key = config.session_key.as_ref().map_or_else(random::<32>, |key| **key);
         let sessions = Arc::new(Sessions::new(store, &key, Arc::clone(&clock)));
+        let counted = Arc::clone(&sessions);
+        telemetry.before_scrape(move |telemetry| {
+            // A store that would have to be waited for keeps its last figure.
+            if let Some(Ok(open)) = counted.count().now_or_never() {
+                telemetry.sessions(open);
+            }
+        });
         let visits = Visits::new(Arc::clone(&sessions), Arc::clone(&telemetry));
         let house = Arc::new(ArcSwap::from_pointee(built.house));
         let front = Arc::new(web::Front {
