@@ -179,7 +179,7 @@ impl Parts {
             let runtime = runtime.map_err(NotStarted::system("cannot start a worker"))?;
             let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 let front = || Front {
-                    handler: worker.clone(),
+                    handler: Arc::clone(&worker),
                     tls: Arc::clone(&tls),
                     telemetry: Arc::clone(&telemetry),
                     stop: stop.clone(),
@@ -221,7 +221,7 @@ impl Parts {
 }
 
 /// One worker's life: its sockets are served until the stop, and its connections to their end.
-async fn work(sockets: Vec<TcpListener>, front: impl Fn() -> Front<Worker>, stop: &Stop) {
+async fn work(sockets: Vec<TcpListener>, front: impl Fn() -> Front<Arc<Worker>>, stop: &Stop) {
     for socket in sockets {
         // A socket that the kernel gave us once can be registered again; else this worker has one less.
         if let Ok(listener) = tokio::net::TcpListener::from_std(socket) {
