@@ -36,6 +36,14 @@ pub fn read(path: &Path, now: Timestamp) -> Draft {
     parse::draft(path, now)
 }
 
+/// Every file that the configuration in `path` consists of or names, secrets among them: a change of one is a reason to
+/// load again. Also where the configuration has problems.
+#[must_use]
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
+    // Which files they are does not depend on the time.
+    read(path, Timestamp::from_seconds(0)).files
+}
+
 /// A reader of an `[[ils]]` table for `patron::ils`, to be finished by the caller.
 #[must_use]
 pub fn ils_reader<'r>(reading: &'r Reading<'_>, ils: &'r IlsSettings) -> Reader<'r> {
@@ -59,6 +67,8 @@ pub struct Draft {
     pub warnings: Vec<Problem>,
     /// The secrets that the opaque tables name.
     pub secrets: FileSecrets,
+    /// Every file that was asked for, but those that only opaque tables name.
+    pub files: Vec<PathBuf>,
 }
 
 /// A whole configuration without problems.

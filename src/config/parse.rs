@@ -92,8 +92,8 @@ pub(super) fn draft(path: &Path, now: Timestamp) -> Draft {
     let mut files = context.files.into_inner();
     files.extend(secrets.files());
     let (ilses, protocols) = (parts.libraries.ilses.clone(), parts.vendors.protocols.clone());
-    let config = if problems.is_empty() { parts.finish((&warnings, files, folder)) } else { None };
-    Draft { config, ilses, protocols, problems, warnings, secrets }
+    let config = if problems.is_empty() { parts.finish((&warnings, &files, folder)) } else { None };
+    Draft { config, ilses, protocols, problems, warnings, secrets, files }
 }
 
 /// The parts of a configuration, as far as they could be read.
@@ -121,7 +121,7 @@ impl Parts {
         Self { top, certificates, libraries, vendors, licences }
     }
 
-    fn finish(self, (warnings, files, folder): (&[Problem], Vec<PathBuf>, &Path)) -> Option<Config> {
+    fn finish(self, (warnings, files, folder): (&[Problem], &[PathBuf], &Path)) -> Option<Config> {
         let top = self.top;
         Some(Config {
             public: top.public?,
@@ -142,7 +142,7 @@ impl Parts {
             licences: self.licences,
             session_key: top.session_key,
             warnings: warnings.to_vec(),
-            files,
+            files: files.to_vec(),
             folder: folder.to_path_buf(),
         })
     }

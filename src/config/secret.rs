@@ -61,9 +61,6 @@ pub(super) fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static s
     }
     let file = File::open(path).map_err(|_| "expected a file that can be read, found one that may not be")?;
     let meta = file.metadata().map_err(|_| "expected a file that can be read, found one that may not be")?;
-    if meta.mode() & 0o077 != 0 {
-        return Err("expected a file that only its owner can read, found one that others can; run `chmod 600` on it");
-    }
     if meta.len() > MOST_BYTES {
         return Err("expected a secret of at most 64 KiB, found a larger file");
     }
@@ -74,7 +71,22 @@ pub(super) fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static s
     if bytes.is_empty() {
         return Err("expected a secret, found an empty file");
     }
+    if meta.mode() & others(path) != 0 && !is_certificates(&bytes) {
+        return Err("expected a file that only its owner can read, found one that others can; run `chmod 600` on it");
+    }
     Ok(bytes)
+}
+
+/// Which bits of a file's mode mean others. systemd lets a service read its credentials by an access list, which shows
+/// as a right of the group.
+fn others(path: &Path) -> u32 {
+    if path.starts_with("/run/credentials") { 0o007 } else { 0o077 }
+}
+
+/// Whether a file holds certificates and nothing else: then it is no secret, although it is read like one.
+fn is_certificates(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    text.contains("-----BEGIN CERTIFICATE-----") && !text.contains("PRIVATE KEY-----")
 }
 
 #[cfg(test)]
@@ -98,6 +110,9 @@ mod tests {
             let why = file_with(mode, b"canary-7").unwrap_err();
             assert!(why.contains("chmod 600") && !why.contains("canary"), "{why}");
         }
+        let (certificate, key) = ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN PRIVATE KEY-----\n");
+        assert!(file_with(0o644, certificate.as_bytes()).is_ok());
+        assert!(file_with(0o644, format!("{certificate}{key}").as_bytes()).is_err());
         assert!(file_with(0o600, b"").unwrap_err().contains("empty"));
         assert!(file_with(0o600, &vec![b'x'; 65 << 10]).unwrap_err().contains("64 KiB"));
         let nowhere = FileSecrets::in_folder(Path::new("/nonexistent"));

@@ -211,6 +211,12 @@ impl SigningRing {
         &self.published
     }
 
+    /// Whether there is a key that signs with `algorithm`.
+    #[must_use]
+    pub fn has(&self, algorithm: Algorithm) -> bool {
+        self.current(algorithm).is_some()
+    }
+
     /// What is known of each key, in the order of algorithms and states.
     #[must_use]
     pub fn show(&self) -> Vec<KeyInfo> {
@@ -224,8 +230,12 @@ impl SigningRing {
     /// # Errors
     /// [`RingError::NoKey`] where the ring has no key of this algorithm.
     pub fn sign(&self, algorithm: Algorithm, typ: &str, claims: &impl Serialize) -> Result<String, RingError> {
+        self.current(algorithm).ok_or(RingError::NoKey(algorithm))?.sign(typ, claims)
+    }
+
+    fn current(&self, algorithm: Algorithm) -> Option<&SigningKey> {
         let current = |held: &&Held| held.entry.alg == algorithm && held.entry.state == KeyState::Current;
-        self.keys.iter().find(current).ok_or(RingError::NoKey(algorithm))?.key.sign(typ, claims)
+        self.keys.iter().find(current).map(|held| &held.key)
     }
 }
 
