@@ -81,8 +81,10 @@ impl Loader {
             // The parser's messages name what it expected; they quote nothing of the file.
             self.note((&place, ""), format!("expected TOML, found something else: {}", error.message()));
         }
-        let table = source.table(parsed.get_ref(), source.place(&(0..0)), &mut self.problems);
-        errors.is_empty().then_some(table)
+        if !errors.is_empty() {
+            return None;
+        }
+        Some(source.table(parsed.get_ref(), source.place(&(0..0)), &mut self.problems))
     }
 
     fn include(&mut self, table: &mut Table, include: &Node, including: &Path) {

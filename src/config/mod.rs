@@ -67,7 +67,7 @@ pub struct Draft {
     pub warnings: Vec<Problem>,
     /// The secrets that the opaque tables name.
     pub secrets: FileSecrets,
-    /// Every file that was asked for, but those that only opaque tables name.
+    /// Every file that was read or is named, secrets among them.
     pub files: Vec<PathBuf>,
 }
 

@@ -1,7 +1,6 @@
 //! Secrets: from files that nobody else can read, or from the environment. Nothing of a secret, nor of the name by
 //! which it was asked for, enters a message.
 use crate::domain::settings::Secrets;
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -12,30 +11,19 @@ use zeroize::Zeroizing;
 const MOST_BYTES: u64 = 64 << 10;
 
 /// Secrets that a configuration names: files are relative to its folder.
-pub struct FileSecrets {
-    folder: PathBuf,
-    read: RefCell<Vec<PathBuf>>,
-}
+pub struct FileSecrets(PathBuf);
 
 impl FileSecrets {
     /// Secrets of a configuration in `folder`.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf(), read: RefCell::new(Vec::new()) }
-    }
-
-    /// The files that were asked for so far.
-    #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
-        self.read.borrow().clone()
+        Self(folder.to_path_buf())
     }
 }
 
 impl Secrets for FileSecrets {
     fn file(&self, path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-        let path = self.folder.join(path);
-        self.read.borrow_mut().push(path.clone());
-        private_file(&path).map_err(str::to_owned)
+        private_file(&self.0.join(path)).map_err(str::to_owned)
     }
 
     fn environment(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, String> {
@@ -53,7 +41,7 @@ impl Secrets for FileSecrets {
 }
 
 /// Reads a file that only its owner may read.
-pub(super) fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static str> {
     // Asked before opening: opening a pipe would wait for a writer.
     let meta = std::fs::metadata(path).map_err(|_| "expected a file that can be read, found none")?;
     if !meta.is_file() {

@@ -138,7 +138,6 @@ fn warn_of_shared_origin(
 
 fn authorities(table: &Reader<'_>, context: &Context<'_>) -> Option<Arc<[u8]>> {
     let path = context.path(&table.text("ca_file")?);
-    context.has_read(path.clone());
     certificate::authorities(&path).map(Arc::from).map_err(|why| table.problem("ca_file", why)).ok()
 }
 
