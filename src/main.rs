@@ -1,2 +1,13 @@
-//! The command.
-fn main() {}
+//! The command `vestibule`: arguments in, exit code out. Everything else is in the library.
+use std::process::ExitCode;
+use vestibule::cli::{self, Exit, Out};
+
+fn main() -> ExitCode {
+    let mut out = Out::standard();
+    // One TLS provider for the whole process; a second installation would be a mistake in this file.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        out.trouble("vestibule: cryptography could not be set up");
+        return ExitCode::from(Exit::Unavailable.code());
+    }
+    ExitCode::from(cli::run(std::env::args_os(), &mut out).code())
+}

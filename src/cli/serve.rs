@@ -1,12 +1,14 @@
-//! `vestibule serve`.
+//! `vestibule serve`: the product at work, until it is told to stop.
 use super::{Exit, Failure, Out};
+use crate::app::{self, NotStarted, Running};
 use clap::Args;
 use std::path::PathBuf;
 
 /// What `serve` takes.
 #[derive(Args)]
 #[command(
-    after_help = "SIGHUP loads the configuration again; a bad one is refused and the old one stays. SIGTERM stops."
+    after_help = "SIGHUP, and a change of any of its files, loads the configuration again; a bad one is refused and the old \
+one stays. SIGTERM stops: no new connections, and what is under way ends."
 )]
 pub(super) struct Serve {
     /// The configuration
@@ -16,6 +18,30 @@ pub(super) struct Serve {
 
 /// Serves until told to stop.
 pub(super) fn run(serve: &Serve, out: &mut Out) -> Result<(), Failure> {
-    super::load(&serve.config, out)?;
-    Err(Failure::new(Exit::Unavailable, "`serve` is not part of this build"))
+    app::harden().map_err(|why| Failure::new(Exit::Unavailable, why))?;
+    let running = app::start(&serve.config).map_err(|why| failure(&why, out))?;
+    ended(running.wait_and_stop())
+}
+
+/// Tells why the product did not start: every problem on a line of its own.
+pub(super) fn failure(why: &NotStarted, out: &mut Out) -> Failure {
+    match why {
+        NotStarted::Configuration(problems) => {
+            for problem in problems {
+                out.trouble(problem);
+            }
+            Failure::new(Exit::Configuration, why.to_string())
+        }
+        NotStarted::System { .. } => Failure::new(Exit::Unavailable, why.to_string()),
+    }
+}
+
+/// Requests that outlast the patience are cut; the operator has been told, and the stop was still a clean one.
+pub(super) const fn ended(_: bool) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// The portal's address and IT's.
+pub(super) fn addresses(running: &Running) -> (String, String) {
+    (running.public.origin(), format!("http://{}", running.admin))
 }

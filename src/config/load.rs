@@ -104,7 +104,9 @@ impl Loader {
                 Ok(files) => {
                     for file in files {
                         let other = self.file(&file, asked);
-                        other.into_iter().for_each(|other| self.merge(table, other, ""));
+                        if let Some(other) = other {
+                            self.merge(table, other, "");
+                        }
                     }
                 }
                 Err(why) => self.note(asked, why),

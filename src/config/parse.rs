@@ -94,7 +94,7 @@ pub(super) fn draft(path: &Path, now: Timestamp) -> Draft {
     named_files(&table, folder, &mut files);
     let (ilses, protocols) = (parts.libraries.ilses.clone(), parts.vendors.protocols.clone());
     let config = if problems.is_empty() { parts.finish((&warnings, &files, folder)) } else { None };
-    Draft { config, ilses, protocols, problems, warnings, secrets, files }
+    Draft { config, ilses, protocols, problems, warnings, secrets, place: table.place, files }
 }
 
 /// Files that keys such as `password_file` name, in opaque tables too.
@@ -156,8 +156,8 @@ impl Parts {
             pages: top.pages,
             drain: top.drain,
             ilses: self.libraries.ilses,
-            libraries: self.libraries.libraries,
-            vendors: self.vendors.vendors,
+            libraries: self.libraries.all,
+            vendors: self.vendors.all,
             licences: self.licences,
             session_key: top.session_key,
             warnings: warnings.to_vec(),

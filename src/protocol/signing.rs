@@ -188,6 +188,21 @@ impl SigningRing {
         Ok((Self::open(&folder, entries)?, changes))
     }
 
+    /// Keys of `algorithms` that are kept nowhere: for checking what would be signed.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub fn unsaved(algorithms: &[Algorithm], now: Timestamp) -> Result<Self, RingError> {
+        let mut keys = Vec::with_capacity(algorithms.len());
+        for alg in algorithms {
+            let key = SigningKey::from_pem(*alg, key::generate(*alg)?.as_bytes())?;
+            let (kid, at) = (key.kid.clone(), now.seconds());
+            let entry = Entry { kid, alg: *alg, state: KeyState::Current, created: at, since: at };
+            keys.push(Held { entry, key });
+        }
+        Self::of(keys)
+    }
+
     fn open(folder: &Folder, entries: Vec<Entry>) -> Result<Self, RingError> {
         let mut keys = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -200,6 +215,10 @@ impl SigningRing {
         if keys.is_empty() {
             return Err(RingError::Missing);
         }
+        Self::of(keys)
+    }
+
+    fn of(keys: Vec<Held>) -> Result<Self, RingError> {
         let set = CoreJsonWebKeySet::new(keys.iter().map(|held| held.key.public.clone()).collect());
         let published = serde_json::to_string(&set).map_err(|_| RingError::Damaged("could not write the key set"))?;
         Ok(Self { keys, published })
@@ -221,7 +240,7 @@ impl SigningRing {
     #[must_use]
     pub fn show(&self) -> Vec<KeyInfo> {
         let mut all: Vec<_> = self.keys.iter().map(|held| info(&held.entry)).collect();
-        all.sort_by(|a, b| (a.algorithm, a.state, a.since).cmp(&(b.algorithm, b.state, b.since)));
+        all.sort_by_key(|key| (key.algorithm, key.state, key.since));
         all
     }
 

@@ -19,6 +19,30 @@ pub enum SignIn {
     Unavailable,
 }
 
+impl SignIn {
+    /// Every outcome, in the order of [`SignIn::slot`].
+    pub(super) const ALL: [Self; 6] =
+        [Self::Accepted, Self::Rejected, Self::Expired, Self::Blocked, Self::OtherLibrary, Self::Unavailable];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Blocked => "blocked",
+            Self::OtherLibrary => "other_library",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Where the outcome stands in [`SignIn::ALL`].
+    pub(super) const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
 /// What was decided about a patron and a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Decision {
@@ -120,6 +144,11 @@ pub enum Event<'a> {
     ReloadRefused {
         /// File, line, key path and what is wrong, without any value.
         problem: &'a str,
+    },
+    /// A new configuration was refused as a whole; told once, after its problems.
+    ReloadFailed {
+        /// How many problems it had.
+        problems: usize,
     },
     /// A phase of the process's life.
     Life {

@@ -2,11 +2,14 @@
 //! samples are good.
 use proptest::prelude::*;
 use std::fs::{self, Permissions};
+use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use vestibule::cli::dev_certs;
+use std::sync::{Arc, Mutex};
+use vestibule::cli::{self, Out, dev_certs};
 use vestibule::config::{self, Config};
-use vestibule::domain::Timestamp;
+use vestibule::domain::{Clock, SystemClock, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const DAY: i64 = 86_400;
@@ -406,18 +409,18 @@ fn the_sample_of_one_library_is_good() {
     assert_eq!((config.libraries.len(), config.vendors.len(), config.licences.len()), (1, 1, 1));
 }
 
+/// A line of `#key = value`, in force.
+fn uncommented(line: &str) -> &str {
+    line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase())).unwrap_or(line)
+}
+
 /// Lines of `#key = value` are defaults: with all of them in force, everything is as before.
 #[test]
 fn the_sample_tells_every_key_and_its_default() {
     let folder = sample("single-library.toml", SINGLE);
     let plain = folder.load_file("single-library.toml", NOW).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let text = fs::read_to_string(folder.path("single-library.toml")).unwrap();
-    let said: Vec<_> = text
-        .lines()
-        .map(|line| {
-            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase())).unwrap_or(line)
-        })
-        .collect();
+    let said: Vec<_> = text.lines().map(uncommented).collect();
     folder.write("single-library.toml", said.join("\n").as_bytes());
     let told = folder.load_file("single-library.toml", NOW).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert_eq!((told.listen, told.admin, told.drain), (plain.listen, plain.admin, plain.drain));
@@ -441,4 +444,125 @@ fn the_sample_of_a_consortium_is_good() {
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     assert_eq!((config.libraries.len(), config.vendors.len(), config.licences.len()), (3, 2, 5));
     assert!(config.session_key.is_some());
+}
+
+/// A stream that a test can read.
+#[derive(Clone, Default)]
+struct Pipe(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The command: exit code, answers, trouble.
+fn vestibule(words: &[&str]) -> (u8, String, String) {
+    let (answers, trouble) = (Pipe::default(), Pipe::default());
+    let mut out = Out::to(answers.clone(), trouble.clone());
+    let exit = cli::run(std::iter::once(&"vestibule").chain(words).map(Into::into), &mut out);
+    let text = |pipe: Pipe| String::from_utf8(pipe.0.lock().unwrap().clone()).unwrap();
+    (exit.code(), text(answers), text(trouble))
+}
+
+#[test]
+fn check_finds_the_samples_good_with_their_systems_and_protocols() {
+    for (name, names) in [
+        ("single-library.toml", SINGLE),
+        ("consortium.toml", &["login.threerivers.example", "*.threerivers-reads.example"][..]),
+    ] {
+        let folder = sample(name, names);
+        dev_certs::make(&folder.path("certs"), names, SystemClock.now()).unwrap();
+        let config = folder.path(name);
+        let (exit, answers, trouble) = vestibule(&["check", "--config", config.to_str().unwrap()]);
+        assert_eq!((exit, trouble.as_str()), (0, ""), "{name}");
+        assert!(answers.starts_with("the configuration is good: "), "{answers}");
+        // Every default that the sample tells is a key of the system and the protocol.
+        let said = fs::read_to_string(&config).unwrap().replace("\n#state_dir", "\n# state_dir");
+        let said: Vec<_> = said.lines().map(uncommented).collect();
+        fs::write(&config, said.join("\n")).unwrap();
+        let (exit, _, trouble) = vestibule(&["check", "--config", config.to_str().unwrap()]);
+        assert_eq!((exit, trouble.as_str()), (0, ""), "{name}");
+    }
+}
+
+fn current() -> Folder {
+    let folder = Folder::new();
+    let names = ["login.library.example", "*.proxy.example"];
+    dev_certs::make(&folder.path("certs"), &names, SystemClock.now()).unwrap();
+    folder
+}
+
+#[test]
+fn check_tells_the_problems_of_all_rooms_at_once() {
+    let folder = current();
+    let text = GOOD.replace("state_dir", "state_dri").replace("kind = \"sip2\"", "kind = \"sip2\"\nadress = \"x\"");
+    let text = text.replace("[[licence]]", "[vendor.gateway]\nalgorithm = \"HS256\"\nheadr = \"x\"\n[[licence]]");
+    folder.write("vestibule.toml", text.as_bytes());
+    let (exit, answers, trouble) = vestibule(&["check", "--config", folder.path("vestibule.toml").to_str().unwrap()]);
+    assert_eq!((exit, answers.as_str()), (78, ""));
+    let lines: Vec<_> =
+        trouble.lines().map(|line| line.rsplit_once("vestibule.toml").map_or(line, |(_, l)| l)).collect();
+    for (part, at) in [
+        (":3: `state_dri`: unknown key; did you mean `state_dir`?", 0),
+        (":11: `ils[0].adress`: unknown key; did you mean `address`?", 2),
+        (":22: `vendor[0].gateway.algorithm`: expected one of `ES256`, `RS256`, `EdDSA`", 3),
+        (":23: `vendor[0].gateway.headr`: unknown key; did you mean `header`?", 4),
+        ("vestibule: 5 problems", 5),
+    ] {
+        assert_eq!(lines.get(at), Some(&part), "{lines:#?}");
+    }
+    let text = GOOD
+        .replace("kind = \"sip2\"", "kind = \"sip3\"\nx = 1")
+        .replace("name = \"Atlas\"", "name = \"Atlas\"\nprotocol = \"oidx\"");
+    folder.write("vestibule.toml", text.as_bytes());
+    let (_, _, trouble) = vestibule(&["check", "--config", folder.path("vestibule.toml").to_str().unwrap()]);
+    assert!(
+        trouble.contains(":10: `ils[0].kind`: expected one of `sip2`") && !trouble.contains("ils[0].x"),
+        "{trouble}"
+    );
+    assert!(trouble.contains(":20: `vendor[0].protocol`: expected one of `gateway`"), "{trouble}");
+}
+
+#[test]
+fn check_live_asks_the_systems_and_the_vendors() {
+    let folder = current();
+    let vendor = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = GOOD
+        .replace("kind = \"sip2\"", &format!("kind = \"sip2\"\naddress = \"{nobody}\""))
+        .replace("https://www.atlas.example", &format!("http://{}", vendor.local_addr().unwrap()))
+        .replace("name = \"Atlas\"", "name = \"Atlas\"\nprivate_addresses = [\"127.0.0.1\"]");
+    folder.write("vestibule.toml", text.as_bytes());
+    let config = folder.path("vestibule.toml");
+    let (exit, answers, trouble) = vestibule(&["check", "--live", "--config", config.to_str().unwrap()]);
+    assert_eq!(exit, 69, "{answers}{trouble}");
+    let (ils, vendor) = answers.split_once("vendor atlas").unwrap();
+    assert!(ils.contains("ils main") && ils.contains("BAD"), "{answers}");
+    assert!(vendor.contains("connect") && vendor.contains("good") && !vendor.contains("BAD"), "{answers}");
+}
+
+#[test]
+fn signing_keys_are_made_shown_and_rotated() {
+    let folder = current();
+    folder.write("vestibule.toml", GOOD.replace("kind = \"sip2\"", "kind = \"sip2\"\naddress = \"x\"").as_bytes());
+    let config = folder.path("vestibule.toml");
+    let keys = |words: &[&str]| vestibule(&[&["keys"], words, &["--config", config.to_str().unwrap()]].concat());
+    let (exit, _, trouble) = keys(&["show"]);
+    assert!(exit == 78 && trouble.contains("`vestibule keys new` makes them"), "{trouble}");
+    let (exit, answers, _) = keys(&["new", "--algorithm", "ES256", "--algorithm", "EdDSA"]);
+    assert_eq!((exit, answers.lines().count()), (0, 2), "{answers}");
+    assert_eq!(keys(&["show"]).1, answers);
+    let (exit, answers, _) = keys(&["rotate"]);
+    assert!(exit == 0 && answers.matches("published: ").count() == 2, "{answers}");
+    assert!(keys(&["rotate"]).1.contains("waiting: ES256 key"));
+    let (exit, answers, _) = keys(&["rotate", "--now"]);
+    assert!(
+        exit == 0 && answers.matches("promoted: ").count() == 2 && answers.matches("retired: ").count() == 2,
+        "{answers}"
+    );
 }

@@ -1,0 +1,12 @@
+//! The composition root: the only place that names every concrete type. It makes a running product of a configuration
+//! and replaces the configuration without closing a connection.
+mod certificates;
+mod hall;
+mod process;
+mod reload;
+mod reply;
+mod running;
+mod site;
+
+pub use process::harden;
+pub use running::{NotStarted, Running, start};

@@ -1,0 +1,207 @@
+//! The site: one configuration, made into everything that answers requests. Immutable; a reload makes a new one and
+//! puts it in place of the old, and requests under way end in the one in which they began.
+use super::certificates::{self, Dated};
+use crate::config::{Config, FileSecrets, LibrarySettings, VendorSettings};
+use crate::domain::settings::{Place, Reading, Table};
+use crate::domain::{Clock, Timestamp, Vendor};
+use crate::egress::{Connector, PublicHost, Rules, TlsTrust, Upstream};
+use crate::patron::{GateParts, Ilses, Keyring};
+use crate::protocol::{self, Algorithm, Protocol, RingError, SigningRing};
+use crate::session::Lifetimes;
+use crate::telemetry::Telemetry;
+use crate::web::{House, HouseLibrary, HouseVendor, Learns, Pages};
+use bytes::Bytes;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Who answers for a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// The portal.
+    Portal,
+    /// The vendor at this place of the list.
+    Vendor(usize),
+}
+
+/// A vendor, ready to be asked.
+pub(super) struct VendorSite {
+    pub(super) vendor: Arc<Vendor>,
+    pub(super) faces: Arc<PublicHost>,
+    pub(super) protocol: Box<dyn Protocol>,
+    /// One for each worker.
+    pub(super) upstreams: Vec<Upstream>,
+}
+
+/// One configuration at work.
+pub(super) struct Site {
+    pub(super) portal_origin: String,
+    hosts: HashMap<String, Destination>,
+    pub(super) vendors: Vec<VendorSite>,
+    pub(super) rules: Rules,
+    pub(super) jwks: Bytes,
+    pub(super) pages: Arc<Pages>,
+}
+
+/// A site and what comes with it into other rooms.
+pub(super) struct Built {
+    pub(super) site: Site,
+    pub(super) house: House,
+    pub(super) certificates: Vec<Dated>,
+    pub(super) ilses: Ilses,
+}
+
+/// What a site is built with and outlives it.
+pub(super) struct Foundations {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) generation: u64,
+}
+
+impl Site {
+    pub(super) fn destination(&self, host: &str) -> Option<Destination> {
+        self.hosts.get(host).copied()
+    }
+}
+
+/// Builds a site from a configuration.
+///
+/// # Errors
+/// Every problem that was found, as sentences.
+pub(super) fn build(config: &Config, foundations: &Foundations) -> Result<Built, Vec<String>> {
+    let mut problems = Vec::new();
+    let certificates = certificates::load_all(&config.certificates).unwrap_or_else(|why| {
+        problems.push(why);
+        Vec::new()
+    });
+    let now = foundations.clock.now();
+    let ring = signing_ring(config, now).map(Arc::new).map_err(|why| vec![why.to_string()])?;
+    let keys = Keyring::new(&config.pseudonym_key)
+        .map(Arc::new)
+        .ok_or_else(|| vec![format!("`pseudonym_key`: expected at least {} bytes", Keyring::KEY_BYTES)])?;
+    let secrets = config.secrets();
+    let ilses = build_ilses(config, foundations, &secrets, &mut problems);
+    let vendors = build_vendors(config, &ring, &secrets, &mut problems);
+    let pages = Arc::new(Pages::load(config.pages.as_deref(), &config.public.origin(), &foundations.telemetry));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut hosts = HashMap::from([(config.public.host.clone(), Destination::Portal)]);
+    for (index, vendor) in config.vendors.iter().enumerate() {
+        hosts.insert(vendor.host.clone(), Destination::Vendor(index));
+    }
+    let house = house(config, foundations, &ilses, (&keys, &pages));
+    let rules = Rules {
+        generation: foundations.generation,
+        libraries: config.libraries.iter().map(|l| (l.library.id.clone(), Arc::clone(&l.library))).collect(),
+        licences: config.licences.clone(),
+        keys,
+    };
+    let jwks = Bytes::from(ring.published().to_owned());
+    let site = Site { portal_origin: config.public.origin(), hosts, vendors, rules, jwks, pages };
+    Ok(Built { site, house, certificates, ilses })
+}
+
+/// The signing keys; made at the first start, so that a new installation works at once.
+fn signing_ring(config: &Config, now: Timestamp) -> Result<SigningRing, RingError> {
+    let folder = config.state_dir.join("keys");
+    match SigningRing::load(&folder) {
+        Err(RingError::Missing) => {
+            SigningRing::create(&folder, &[Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa], now)
+        }
+        loaded => loaded,
+    }
+}
+
+fn build_ilses(config: &Config, foundations: &Foundations, secrets: &FileSecrets, problems: &mut Vec<String>) -> Ilses {
+    let reading = Reading::new(secrets);
+    let mut ilses = Ilses::default();
+    for ils in &config.ilses {
+        ilses.add(&ils.id, &reading.of(&ils.table), &foundations.clock, &foundations.telemetry);
+    }
+    problems.extend(reading.into_problems().iter().map(ToString::to_string));
+    ilses
+}
+
+fn build_vendors(
+    config: &Config,
+    ring: &Arc<SigningRing>,
+    secrets: &FileSecrets,
+    problems: &mut Vec<String>,
+) -> Vec<VendorSite> {
+    let reading = Reading::new(secrets);
+    let issuer: Arc<str> = Arc::from(config.public.origin());
+    let place = Place { file: Arc::from(""), line: 0 };
+    let no_table = Table { path: String::new(), place, entries: BTreeMap::new() };
+    let mut sites = Vec::new();
+    for vendor in &config.vendors {
+        let surroundings = protocol::Surroundings { issuer: Arc::clone(&issuer), keys: Arc::clone(ring) };
+        let empty = Table { path: format!("vendor.{}", vendor.vendor.id), ..no_table.clone() };
+        let reader = reading.of(vendor.settings.as_ref().unwrap_or(&empty));
+        let protocol = protocol::build(&vendor.protocol, &reader, &vendor.vendor, surroundings);
+        reader.finish();
+        match vendor_site(config, vendor, protocol) {
+            Ok(site) => sites.push(site),
+            Err(why) => problems.push(format!("vendor `{}`: {why}", vendor.vendor.id)),
+        }
+    }
+    problems.extend(reading.into_problems().iter().map(ToString::to_string));
+    sites
+}
+
+fn vendor_site(
+    config: &Config,
+    settings: &VendorSettings,
+    protocol: Option<Box<dyn Protocol>>,
+) -> Result<VendorSite, String> {
+    let protocol = protocol.ok_or("expected a protocol that can be built")?;
+    let origin = format!("https://{}", config.public.authority(&settings.host));
+    let faces = PublicHost::new(&origin, &settings.vendor).ok_or("expected an `origin` whose host is a name")?;
+    let connector = Arc::new(Connector::new(Arc::clone(&settings.vendor), &trust(settings)?)?);
+    let upstreams = (0..config.workers).map(|_| Upstream::new(Arc::clone(&connector))).collect();
+    Ok(VendorSite { vendor: Arc::clone(&settings.vendor), faces: Arc::new(faces), protocol, upstreams })
+}
+
+/// The authorities that the vendor's `ca_file` names, or the operating system's.
+fn trust(settings: &VendorSettings) -> Result<TlsTrust, String> {
+    let Some(pem) = &settings.authorities else { return Ok(TlsTrust::Platform) };
+    let roots = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    roots.map(TlsTrust::Roots).map_err(|_| "`ca_file`: expected PEM certificates".to_owned())
+}
+
+fn house(
+    config: &Config,
+    foundations: &Foundations,
+    ilses: &Ilses,
+    (keys, pages): (&Arc<Keyring>, &Arc<Pages>),
+) -> House {
+    let parts = GateParts {
+        keys: Arc::clone(keys),
+        clock: Arc::clone(&foundations.clock),
+        telemetry: Arc::clone(&foundations.telemetry),
+    };
+    let library = |settings: &LibrarySettings| HouseLibrary {
+        library: Arc::clone(&settings.library),
+        gate: ilses.gate(&settings.ils, Arc::clone(&settings.library), parts.clone()),
+    };
+    let vendor = |settings: &VendorSettings| HouseVendor {
+        vendor: Arc::clone(&settings.vendor),
+        host: settings.host.clone(),
+        learns: Learns { affiliation: true, entitlements: true },
+    };
+    let session = &config.session;
+    House {
+        libraries: config.libraries.iter().map(library).collect(),
+        vendors: config.vendors.iter().map(vendor).collect(),
+        licences: config.licences.clone(),
+        lifetimes: Lifetimes { idle: session.idle, absolute: session.absolute },
+        premises_lifetimes: Lifetimes { idle: session.premises_idle, absolute: session.premises_absolute },
+        premises: session.premises.clone(),
+        origin: config.public.origin(),
+        port: config.public.port,
+        proxy_domain: config.proxy_domain.clone(),
+        keys: Arc::clone(keys),
+        pages: Arc::clone(pages),
+    }
+}

@@ -1,0 +1,199 @@
+//! The `vestibule.toml` of the demo. It is the only place of this room that knows the product's configuration, and it
+//! knows it as an operator does: as text.
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// The domain under which the vendors have their hosts.
+pub(super) const PROXY_DOMAIN: &str = "proxy.localhost";
+/// The portal's host.
+pub(super) const PORTAL_HOST: &str = "login.vestibule.localhost";
+/// The account with which the portal signs in to the library system.
+pub(super) const ILS_USER: &str = "vestibule-demo";
+/// Where the operator's key for pseudonyms is kept, inside the demo's folder.
+pub(super) const PSEUDONYM_KEY: &str = "secrets/pseudonym.key";
+/// Where the library system's password is kept, inside the demo's folder.
+pub(super) const ILS_PASSWORD: &str = "secrets/ils.password";
+
+/// What the text depends on.
+pub(super) struct Facts<'a> {
+    pub(super) port: u16,
+    pub(super) certificate: &'a Path,
+    pub(super) key: &'a Path,
+    pub(super) ils: SocketAddr,
+    /// Origins of `atlas`, `press` and `research`.
+    pub(super) origins: [&'a str; 3],
+    /// The authority of `research`.
+    pub(super) research_ca: &'a Path,
+}
+
+/// The configuration's text.
+pub(super) fn text(facts: &Facts<'_>) -> String {
+    [&portal(facts), &library_system(facts), LIBRARIES, &vendors(facts), LICENCES].join("\n")
+}
+
+fn portal(facts: &Facts<'_>) -> String {
+    let (port, certificate, key) = (facts.port, quoted(facts.certificate), quoted(facts.key));
+    format!(
+        r#"# The configuration of `vestibule demo`, written anew at each start. Try it with:
+#   vestibule check --config THIS_FILE
+public_url = "https://{PORTAL_HOST}:{port}"
+proxy_domain = "{PROXY_DOMAIN}"
+listen = ["127.0.0.1:{port}"]
+admin_listen = "127.0.0.1:0"
+state_dir = "state"
+pseudonym_key_file = "{PSEUDONYM_KEY}"
+
+[log]
+format = "human"
+
+[[certificate]]
+certificate = {certificate}
+key = {key}
+"#
+    )
+}
+
+fn library_system(facts: &Facts<'_>) -> String {
+    let ils = facts.ils;
+    format!(
+        r#"# One library system for both libraries, as in a consortium.
+[[ils]]
+id = "consortium"
+kind = "sip2"
+preset = "evergreen"
+address = "{ils}"
+institution = "EXAMPLE"
+
+[ils.login]
+user = "{ILS_USER}"
+password_file = "{ILS_PASSWORD}"
+location = "vestibule"
+"#
+    )
+}
+
+const LIBRARIES: &str = r#"[[library]]
+id = "elmwood"
+name = "Elmwood Public Library"
+scope = "elmwood.example.org"
+ils = "consortium"
+affiliation = "member"
+branches = ["ELM-MAIN", "ELM-EAST", "ELM-HILL"]
+
+[[library]]
+id = "harbour"
+name = "Harbour Town Library"
+scope = "harbour.example.org"
+ils = "consortium"
+affiliation = "member"
+branches = ["HBR-MAIN", "HBR-PIER"]
+"#;
+
+fn vendors(facts: &Facts<'_>) -> String {
+    let [atlas, press, research] = facts.origins;
+    let research_ca = quoted(facts.research_ca);
+    format!(
+        r#"[[vendor]]
+id = "atlas"
+name = "Atlas of Everything"
+description = "Maps and reference works. Knows you by a pseudonym of its own, so that it can keep a shelf for you."
+protocol = "gateway"
+origin = "{atlas}"
+private_addresses = ["127.0.0.1"]
+anonymous = false
+
+[[vendor]]
+id = "press"
+name = "Press Reader"
+description = "Newspapers. Learns only that you may read, and nothing that would know you again."
+protocol = "gateway"
+origin = "{press}"
+private_addresses = ["127.0.0.1"]
+anonymous = true
+
+[[vendor]]
+id = "research"
+name = "Research Index"
+description = "Journals, for adults of Elmwood only. Speaks HTTP/2 over TLS."
+protocol = "gateway"
+origin = "{research}"
+ca_file = {research_ca}
+private_addresses = ["127.0.0.1"]
+anonymous = false
+"#
+    )
+}
+
+const LICENCES: &str = r#"[[licence]]
+library = "elmwood"
+vendor = "atlas"
+
+[[licence]]
+library = "harbour"
+vendor = "atlas"
+
+[[licence]]
+library = "elmwood"
+vendor = "press"
+
+[[licence]]
+library = "harbour"
+vendor = "press"
+
+[[licence]]
+library = "elmwood"
+vendor = "research"
+ages = ["adult"]
+"#;
+
+/// A path as a TOML string.
+fn quoted(path: &Path) -> String {
+    toml::Value::String(path.to_string_lossy().into_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use toml::Table;
+
+    fn sample() -> Table {
+        let facts = Facts {
+            port: 8443,
+            certificate: Path::new("/a \"b\"\\c/leaf.pem"),
+            key: Path::new("/k.pem"),
+            ils: "127.0.0.1:6001".parse().unwrap(),
+            origins: ["http://127.0.0.1:1", "http://127.0.0.1:2", "https://127.0.0.1:3"],
+            research_ca: Path::new("/ca.pem"),
+        };
+        text(&facts).parse().unwrap()
+    }
+
+    #[test]
+    fn it_is_toml_whatever_the_paths_are() {
+        let table = sample();
+        assert_eq!(table["public_url"].as_str(), Some("https://login.vestibule.localhost:8443"));
+        assert_eq!(table["certificate"][0]["certificate"].as_str(), Some("/a \"b\"\\c/leaf.pem"));
+        assert_eq!(table["ils"][0]["login"]["password_file"].as_str(), Some(ILS_PASSWORD));
+    }
+
+    #[test]
+    fn every_licence_names_a_library_and_a_vendor_of_it() {
+        let table = sample();
+        let has =
+            |list: &str, id: &toml::Value| table[list].as_array().unwrap().iter().any(|t| t.get("id") == Some(id));
+        for licence in table["licence"].as_array().unwrap() {
+            assert!(has("library", &licence["library"]) && has("vendor", &licence["vendor"]));
+        }
+    }
+
+    #[test]
+    fn every_branch_of_a_patron_belongs_to_the_patron_s_library() {
+        let table = sample();
+        for patron in crate::demo::patrons::generate(1, 2_000) {
+            let libraries = table["library"].as_array().unwrap();
+            let home = libraries.iter().find(|l| l["id"].as_str() == Some(&patron.library)).unwrap();
+            let branches = home["branches"].as_array().unwrap();
+            assert!(branches.iter().any(|b| b.as_str() == Some(patron.held.branch)));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Make-believe vendors over HTTP. Each keeps every byte that it receives and shows on its page what it was told about
+//! whoever visits. A vendor believes an assertion only after checking it with the keys that the portal publishes.
+mod assertion;
+mod bodies;
+mod pages;
+mod record;
+mod routes;
+mod websocket;
+
+pub use assertion::{HEADER, Trust};
+
+use assertion::Verifier;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use record::{Recent, Tapped, Traffic};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long to wait when a connection cannot be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How a vendor is set up.
+pub struct Options {
+    /// The vendor's id; its traffic goes to `ID.raw`.
+    pub id: String,
+    /// The name on its pages.
+    pub name: String,
+    /// Where to listen; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// A certificate to speak TLS with, HTTP/2 and HTTP/1.1 as the client likes; without one, plain HTTP/1.1.
+    pub tls: Option<Certificate>,
+    /// The folder for what it receives.
+    pub traffic: PathBuf,
+    /// Whose assertions it believes.
+    pub trust: Trust,
+}
+
+/// A certificate chain and its key, both PEM files.
+pub struct Certificate {
+    /// The chain, leaf first.
+    pub chain: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+impl Options {
+    /// A vendor on a free port of loopback, without TLS.
+    #[must_use]
+    pub fn new(id: &str, name: &str, traffic: &Path, trust: Trust) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
+            traffic: traffic.to_owned(),
+            trust,
+        }
+    }
+}
+
+/// A running vendor. Dropping it stops it too, without waiting.
+pub struct VendorStandIn {
+    id: String,
+    address: SocketAddr,
+    origin: String,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What all connections of a vendor share.
+struct Vendor {
+    name: String,
+    origin: String,
+    verifier: Verifier,
+    traffic: Arc<Traffic>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl VendorStandIn {
+    /// Binds and begins to serve.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, the traffic file cannot be made or the certificate cannot be read.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        std::fs::create_dir_all(&options.traffic)?;
+        let traffic = Arc::new(Traffic::create(&options.traffic.join(format!("{}.raw", options.id)))?);
+        let tls = match &options.tls {
+            Some(certificate) => Some(acceptor(certificate)?),
+            None => None,
+        };
+        let listener = TcpListener::bind(options.bind).await?;
+        let address = listener.local_addr()?;
+        let origin = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let vendor = Arc::new(Vendor {
+            name: options.name,
+            origin: origin.clone(),
+            verifier: Verifier::new(options.trust, &origin),
+            traffic,
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        });
+        tasks.spawn(accept(vendor, listener, tls));
+        Ok(Self { id: options.id, address, origin, stop, tasks })
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its origin, such as `http://127.0.0.1:40001`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Stops listening, closes all connections and waits until that is done.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for VendorStandIn {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn acceptor(certificate: &Certificate) -> io::Result<TlsAcceptor> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&certificate.chain).and_then(Iterator::collect);
+    let key = PrivateKeyDer::from_pem_file(&certificate.key).map_err(io::Error::other)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(chain.map_err(io::Error::other)?, key)
+        .map_err(io::Error::other)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn accept(vendor: Arc<Vendor>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    loop {
+        let accepted =
+            tokio::select! { () = vendor.stop.cancelled() => return, accepted = listener.accept() => accepted };
+        // Out of file descriptors, most likely: wait for some to come back.
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (mine, tls) = (Arc::clone(&vendor), tls.clone());
+        vendor.tasks.spawn(async move {
+            let stop = mine.stop.clone();
+            tokio::select! { () = stop.cancelled() => (), () = connection(mine, stream, tls) => () }
+        });
+    }
+}
+
+/// Serves one connection. One that breaks is over either way.
+async fn connection(vendor: Arc<Vendor>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Some(tls) = tls else { return serve(vendor, stream, false).await };
+    if let Ok(stream) = tls.accept(stream).await {
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        serve(vendor, stream, h2).await;
+    }
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(vendor: Arc<Vendor>, stream: S, h2: bool) {
+    let recent = Recent::default();
+    let io = TokioIo::new(Tapped::new(stream, Arc::clone(&vendor.traffic), recent.clone()));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (vendor, received) = (Arc::clone(&vendor), vendor.received(&request, &recent));
+        async move { Ok::<_, Infallible>(routes::answer(&vendor, request, received).await) }
+    });
+    // How a connection ends is the client's affair.
+    let _ = if h2 {
+        hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await
+    } else {
+        hyper::server::conn::http1::Builder::new().serve_connection(io, service).with_upgrades().await
+    };
+}
+
+impl Vendor {
+    /// The head of a request as it came. HTTP/2 packs heads into frames that nobody can read or search, so there the
+    /// unpacked head is shown, and kept in the traffic file after the frames.
+    fn received(&self, request: &Request<Incoming>, recent: &Recent) -> Vec<u8> {
+        if request.version() != Version::HTTP_2 {
+            let target = request.uri().path_and_query().map_or("/", |p| p.as_str());
+            return recent.take_head(&format!("{} {target} HTTP/1.", request.method()));
+        }
+        let head = unpacked_head(request);
+        // A full disk must not stop the page that tells of it.
+        let _ = self.traffic.keep(&head);
+        head
+    }
+}
+
+fn unpacked_head(request: &Request<Incoming>) -> Vec<u8> {
+    let target = request.uri().path_and_query().map_or("/", |p| p.as_str());
+    let authority = request.uri().authority().map_or("", |a| a.as_str());
+    let mut head = format!("{} {target} HTTP/2\r\n:authority: {authority}\r\n", request.method()).into_bytes();
+    for (name, value) in request.headers() {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,384 @@
+//! The whole make-believe world: lays its folder, starts the library system and the vendors, and tells other programs
+//! and people where everything is.
+use super::configuration::{self, Facts, ILS_PASSWORD, ILS_USER, PORTAL_HOST, PROXY_DOMAIN, PSEUDONYM_KEY};
+use super::ils;
+use super::patrons::{Patron, generate};
+use super::vendors::{Certificate, Options, Trust, VendorStandIn};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use serde::Serialize;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The seed of the patrons.
+const SEED: u64 = 20_261_122;
+/// How many patrons there are.
+const PATRONS: usize = 1_200;
+/// The protocol that all vendors speak so far.
+const PROTOCOL: &str = "gateway";
+
+/// The certificate files that the portal and the vendors' hosts are served with.
+pub struct CertFiles {
+    /// The authority, PEM.
+    pub ca: PathBuf,
+    /// The chain, leaf first, PEM.
+    pub certificate: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
+}
+
+/// The running world.
+pub struct World {
+    folder: PathBuf,
+    port: u16,
+    ca: PathBuf,
+    patrons: Arc<[Patron]>,
+    ils: ils::StandIn,
+    vendors: [VendorStandIn; 3],
+}
+
+/// What `demo.json` tells.
+#[derive(Serialize)]
+struct Told<'a> {
+    portal: &'a str,
+    admin: &'a str,
+    ca: &'a Path,
+    config: PathBuf,
+    ils: String,
+    patrons: &'a [Patron],
+    vendors: Vec<ToldVendor<'a>>,
+    vendor_traffic: PathBuf,
+    ils_traffic: PathBuf,
+}
+
+#[derive(Serialize)]
+struct ToldVendor<'a> {
+    id: &'a str,
+    protocol: &'a str,
+    start: String,
+    host: String,
+    origin: &'a str,
+}
+
+impl World {
+    /// Lays `folder` and starts everything but the portal, which is to listen on `port` of loopback with the
+    /// configuration at [`World::config`].
+    ///
+    /// # Errors
+    /// When the folder cannot be written or a port of loopback cannot be bound.
+    pub async fn lay(folder: &Path, port: u16, certificates: CertFiles) -> io::Result<Self> {
+        private_folder(folder)?;
+        let folder = folder.canonicalize()?;
+        clear(&folder)?;
+        for inner in ["secrets", "state", "research"] {
+            private_folder(&folder.join(inner))?;
+        }
+        let password = random_text()?;
+        write_private(&folder.join(ILS_PASSWORD), password.as_bytes())?;
+        keep_pseudonym_key(&folder)?;
+        let patrons: Arc<[Patron]> = generate(SEED, PATRONS).into();
+        let mut options = ils::Options::new(Arc::clone(&patrons), ILS_USER, &password);
+        options.traffic = Some(folder.join(ILS_TRAFFIC));
+        let ils = ils::StandIn::start(options).await?;
+        let ca = certificates.ca.canonicalize()?;
+        let vendors = start_vendors(&folder, port, &ca).await?;
+        let text = configuration::text(&Facts {
+            port,
+            certificate: &certificates.certificate.canonicalize()?,
+            key: &certificates.key.canonicalize()?,
+            ils: ils.address(),
+            origins: vendors.each_ref().map(VendorStandIn::origin),
+            research_ca: &folder.join(RESEARCH_CA),
+        });
+        write_private(&folder.join(CONFIG), text.as_bytes())?;
+        Ok(Self { folder, port, ca, patrons, ils, vendors })
+    }
+
+    /// The configuration that the portal is to run.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join(CONFIG)
+    }
+
+    /// The patrons; the first five are as [`generate`] says.
+    #[must_use]
+    pub fn patrons(&self) -> &[Patron] {
+        &self.patrons
+    }
+
+    /// The library system.
+    #[must_use]
+    pub const fn ils(&self) -> &ils::StandIn {
+        &self.ils
+    }
+
+    /// The vendors: `atlas`, `press` and `research`.
+    #[must_use]
+    pub const fn vendors(&self) -> &[VendorStandIn; 3] {
+        &self.vendors
+    }
+
+    /// Writes `demo.json`, the sign that everything is ready, in one step. `portal` is the portal's origin and `admin`
+    /// the address of the admin listener.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn announce(&self, portal: &str, admin: &str) -> io::Result<()> {
+        let portal = portal.trim_end_matches('/');
+        let vendors = self.vendors.iter().map(|vendor| ToldVendor {
+            id: vendor.id(),
+            protocol: PROTOCOL,
+            start: format!("{portal}/login?url={}/", vendor.origin()),
+            host: format!("{}.{PROXY_DOMAIN}", vendor.id()),
+            origin: vendor.origin(),
+        });
+        let told = Told {
+            portal,
+            admin,
+            ca: &self.ca,
+            config: self.config(),
+            ils: self.ils.address().to_string(),
+            patrons: &self.patrons,
+            vendors: vendors.collect(),
+            vendor_traffic: self.folder.join(VENDOR_TRAFFIC),
+            ils_traffic: self.folder.join(ILS_TRAFFIC),
+        };
+        let draft = self.folder.join("demo.json.new");
+        write_private(&draft, &serde_json::to_vec_pretty(&told)?)?;
+        std::fs::rename(draft, self.folder.join(ANNOUNCEMENT))
+    }
+
+    /// What to tell the person at the terminal, at most 80 columns wide but for long paths.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let [atlas, press, research] = self.vendors.each_ref().map(VendorStandIn::origin);
+        let card = |p: &Patron| format!("  {}  {}  {}: {}\n", p.card, p.pin, p.library, p.note);
+        let cards: String = self.patrons.iter().take(5).map(card).collect();
+        format!(
+            "\nVestibule demo. Everything is make-believe and on this machine only.\n\n\
+             Open  https://{PORTAL_HOST}:{port}/\n\n\
+             Your browser will warn about the certificate: the demo has an authority of\n\
+             its own. Go on past the warning, or trust this authority for a while:\n  {ca}\n\n\
+             Cards to sign in with:\n  Card            PIN     Patron\n{cards}\n\
+             Things to try:\n\
+             \x20 1. Sign in as the first patron and open Atlas: its page shows every byte\n\
+             \x20    that it received about you, and there is no name among them.\n\
+             \x20 2. Open Press: it does not even get a pseudonym.\n\
+             \x20 3. Sign in as the juvenile and open Research: refused politely, and\n\
+             \x20    nothing reaches the vendor.\n\
+             \x20 4. Try the expired card, the blocked card and a wrong PIN.\n\n\
+             Vendors        atlas {atlas}, press {press},\n\
+             \x20              research {research}\n\
+             Library system {ils} (SIP2)\n\
+             Everything they received is kept, byte by byte, in\n  {vendor_traffic}\n  {ils_traffic}\n\
+             For programs   {announcement}\n\
+             Configuration  {config}\n\n\
+             Stop with Ctrl-C.\n",
+            port = self.port,
+            ca = self.ca.display(),
+            ils = self.ils.address(),
+            vendor_traffic = self.folder.join(VENDOR_TRAFFIC).display(),
+            ils_traffic = self.folder.join(ILS_TRAFFIC).display(),
+            announcement = self.folder.join(ANNOUNCEMENT).display(),
+            config = self.config().display(),
+        )
+    }
+
+    /// Stops everything and waits until that is done.
+    pub async fn stop(&self) {
+        for vendor in &self.vendors {
+            vendor.stop().await;
+        }
+        self.ils.stop().await;
+    }
+}
+
+const CONFIG: &str = "vestibule.toml";
+const ANNOUNCEMENT: &str = "demo.json";
+const VENDOR_TRAFFIC: &str = "vendor_traffic";
+const ILS_TRAFFIC: &str = "ils_traffic";
+const RESEARCH_CA: &str = "research/ca.pem";
+
+async fn start_vendors(folder: &Path, port: u16, ca: &Path) -> io::Result<[VendorStandIn; 3]> {
+    let traffic = folder.join(VENDOR_TRAFFIC);
+    let trust = |anonymous| Trust {
+        issuer: format!("https://{PORTAL_HOST}:{port}"),
+        portal: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        ca: ca.to_owned(),
+        audience: None,
+        anonymous,
+        pause: Duration::from_secs(1),
+    };
+    let atlas = Options::new("atlas", "Atlas of Everything", &traffic, trust(false));
+    let press = Options::new("press", "Press Reader", &traffic, trust(true));
+    let mut research = Options::new("research", "Research Index", &traffic, trust(false));
+    research.tls = Some(research_certificate(folder)?);
+    Ok([VendorStandIn::start(atlas).await?, VendorStandIn::start(press).await?, VendorStandIn::start(research).await?])
+}
+
+/// A certificate for loopback from an authority of the vendor's own: vendors do not share ours.
+fn research_certificate(folder: &Path) -> io::Result<Certificate> {
+    let files = Certificate { chain: folder.join("research/leaf.pem"), key: folder.join("research/leaf.key") };
+    let mut authority = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "Make-believe authority of Research Index");
+    let issuer_key = KeyPair::generate().map_err(io::Error::other)?;
+    let authority = CertifiedIssuer::self_signed(authority, issuer_key).map_err(io::Error::other)?;
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut leaf = CertificateParams::new(names).map_err(io::Error::other)?;
+    leaf.distinguished_name.push(DnType::CommonName, "Research Index");
+    let leaf = leaf.signed_by(&key, &authority).map_err(io::Error::other)?;
+    write_private(&folder.join(RESEARCH_CA), authority.pem().as_bytes())?;
+    write_private(&files.chain, leaf.pem().as_bytes())?;
+    write_private(&files.key, key.serialize_pem().as_bytes())?;
+    Ok(files)
+}
+
+/// Takes away what an earlier run left: its announcement, which would be taken for ours, and its traffic.
+fn clear(folder: &Path) -> io::Result<()> {
+    forgive_absence(std::fs::remove_file(folder.join(ANNOUNCEMENT)))?;
+    for traffic in [VENDOR_TRAFFIC, ILS_TRAFFIC] {
+        let traffic = folder.join(traffic);
+        private_folder(&traffic)?;
+        for entry in std::fs::read_dir(&traffic)? {
+            let path = entry?.path();
+            // Only what a run wrote: the folder is the user's, and may hold more.
+            if path.extension().is_some_and(|ending| ending == "raw") {
+                std::fs::remove_file(path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn forgive_absence(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes the key for pseudonyms unless there is one: they outlive a restart in the same folder.
+fn keep_pseudonym_key(folder: &Path) -> io::Result<()> {
+    let path = folder.join(PSEUDONYM_KEY);
+    if path.exists() { Ok(()) } else { write_private(&path, random_text()?.as_bytes()) }
+}
+
+/// 32 random bytes as text.
+fn random_text() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    forgive_absence(std::fs::remove_file(path))?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::os::unix::fs::PermissionsExt;
+
+    async fn laid(folder: &Path) -> World {
+        let certificates =
+            CertFiles { ca: folder.join("ca.pem"), certificate: folder.join("leaf.pem"), key: folder.join("leaf.key") };
+        for file in [&certificates.ca, &certificates.certificate, &certificates.key] {
+            std::fs::write(file, "not read by the world").unwrap();
+        }
+        World::lay(&folder.join("demo"), 8443, certificates).await.unwrap()
+    }
+
+    fn keys(value: &Value) -> Vec<&str> {
+        value.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    #[tokio::test]
+    async fn the_announcement_has_exactly_the_contract_s_fields() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = laid(folder.path()).await;
+        let path = folder.path().join("demo/demo.json");
+        assert!(!path.exists());
+        world.announce("https://login.vestibule.localhost:8443", "http://127.0.0.1:9000").unwrap();
+        let told: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let mut expected =
+            ["portal", "admin", "ca", "config", "ils", "patrons", "vendors", "vendor_traffic", "ils_traffic"];
+        expected.sort_unstable();
+        assert_eq!(keys(&told), expected);
+        assert!(told["patrons"].as_array().unwrap().len() >= 1_000);
+        assert_eq!(keys(&told["patrons"][0]), ["card", "library", "note", "pii", "pin"]);
+        let vendor = &told["vendors"][0];
+        assert_eq!(keys(vendor), ["host", "id", "origin", "protocol", "start"]);
+        assert_eq!(vendor["host"], "atlas.proxy.localhost");
+        let start = format!("https://login.vestibule.localhost:8443/login?url={}/", world.vendors()[0].origin());
+        assert_eq!(vendor["start"], start.as_str());
+        assert_eq!(told["ils"], world.ils().address().to_string());
+        for place in ["ca", "config", "vendor_traffic", "ils_traffic"] {
+            assert!(Path::new(told[place].as_str().unwrap()).is_absolute());
+        }
+        for id in ["atlas", "press", "research"] {
+            assert!(Path::new(told["vendor_traffic"].as_str().unwrap()).join(format!("{id}.raw")).exists());
+        }
+        world.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_second_run_keeps_pseudonyms_and_forgets_the_first_one_s_traffic() {
+        let folder = tempfile::tempdir().unwrap();
+        let demo = folder.path().join("demo");
+        let world = laid(folder.path()).await;
+        world.announce("https://a", "http://b").unwrap();
+        std::fs::write(demo.join("ils_traffic/0001.in.raw"), "old").unwrap();
+        let key = std::fs::read(demo.join(PSEUDONYM_KEY)).unwrap();
+        world.stop().await;
+        let _again = laid(folder.path()).await;
+        assert_eq!(std::fs::read(demo.join(PSEUDONYM_KEY)).unwrap(), key);
+        assert!(!demo.join("demo.json").exists() && !demo.join("ils_traffic/0001.in.raw").exists());
+    }
+
+    #[tokio::test]
+    async fn secrets_are_the_owner_s_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = laid(folder.path()).await;
+        for file in [PSEUDONYM_KEY, ILS_PASSWORD, "research/leaf.key"] {
+            let path = folder.path().join("demo").join(file);
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert!(std::fs::read(folder.path().join("demo").join(PSEUDONYM_KEY)).unwrap().len() >= 32);
+        drop(world);
+    }
+
+    #[tokio::test]
+    async fn the_summary_fits_a_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = laid(folder.path()).await;
+        let summary = world.summary();
+        let place = folder.path().to_str().unwrap();
+        for line in summary.lines().filter(|line| !line.contains(place)) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(summary.contains(&world.patrons()[0].card) && summary.contains("ca.pem"));
+    }
+
+    #[tokio::test]
+    async fn everything_listens_on_loopback_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = laid(folder.path()).await;
+        assert!(world.ils().address().ip().is_loopback());
+        assert!(world.vendors().iter().all(|vendor| vendor.address().ip().is_loopback()));
+    }
+}

@@ -1,0 +1,23 @@
+//! Egress: the one crossing point between what is known of a patron and what a vendor is told. An [`Assertion`] comes
+//! only from a session and an entitlement; an [`OutboundRequest`] only from an inbound request by allow-list; and the
+//! [`Upstream`] is the only HTTP client in the product that reaches vendors.
+mod agent;
+mod answer;
+mod assertion;
+mod body;
+mod connect;
+mod continuing;
+mod headers;
+mod request;
+mod upstream;
+mod visit;
+
+pub use crate::patron::Pseudonym;
+pub use answer::Answer;
+pub use assertion::{Assertion, Release};
+pub use body::{InboundBody, OutboundBody};
+pub use connect::{Connector, NotConnected, TlsTrust};
+pub use headers::{is_forwarding_header, is_passed_header};
+pub use request::{OutboundRequest, PublicHost};
+pub use upstream::{Trouble, Upstream};
+pub use visit::{Entry, NoVisit, Rules, Spoken, Visit, Visits};

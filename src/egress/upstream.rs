@@ -1,0 +1,308 @@
+//! The only HTTP client that reaches vendors. Each worker thread has one for each vendor, with its own idle
+//! connections: no lock is ever waited for. A connection goes back to the idle ones only after an exchange that ended
+//! cleanly, and a request is sent a second time only when the first surely never arrived.
+use super::answer::{Answer, clean};
+use super::body::{InboundBody, OutboundBody};
+use super::connect::{Connection, Connector, NotConnected};
+use super::continuing::hold;
+use super::request::OutboundRequest;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::rt::{Read, Write};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// How long a vendor may take until its answer's head is there.
+const HEAD: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept.
+const IDLE: Duration = Duration::from_secs(55);
+/// A connection used within this time is taken to be open.
+const FRESH: Duration = Duration::from_millis(500);
+/// How many idle connections are kept.
+const IDLE_CONNECTIONS: usize = 128;
+/// How much of an answer's head is read.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Why a vendor gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] NotConnected),
+    /// The connection broke, or what came was no HTTP.
+    #[error("the origin's answer broke off or is malformed")]
+    Broken,
+    /// The head took too long.
+    #[error("the origin took too long to answer")]
+    Slow,
+}
+
+impl Trouble {
+    /// The words for the event.
+    #[must_use]
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Self::Connect(NotConnected::Name) => "name_unknown",
+            Self::Connect(NotConnected::Forbidden) => "address_forbidden",
+            Self::Connect(NotConnected::Refused) => "refused",
+            Self::Connect(NotConnected::Tls) => "tls",
+            Self::Connect(NotConnected::Slow) => "connect_slow",
+            Self::Broken => "broken",
+            Self::Slow => "slow",
+        }
+    }
+
+    /// Whether the vendor was too slow, rather than wrong or absent.
+    #[must_use]
+    pub const fn is_slow(self) -> bool {
+        matches!(self, Self::Slow | Self::Connect(NotConnected::Slow))
+    }
+}
+
+type Http1 = http1::SendRequest<OutboundBody>;
+type Http2 = http2::SendRequest<OutboundBody>;
+
+struct Idle {
+    sender: Http1,
+    since: Instant,
+}
+
+struct Pool {
+    idle: Mutex<Vec<Idle>>,
+    http2: Mutex<Option<Http2>>,
+}
+
+/// A connection in use, on its way back to the idle ones.
+pub(super) struct Lease {
+    sender: Http1,
+    pool: Arc<Pool>,
+}
+
+impl Lease {
+    /// Gives the connection back once it is ready for another request; a connection that closes is forgotten.
+    pub(super) fn give_back(mut self) {
+        if self.sender.is_ready() {
+            self.pool.keep(self.sender);
+            return;
+        }
+        tokio::spawn(async move {
+            if timeout(IDLE, self.sender.ready()).await.is_ok_and(|ready| ready.is_ok()) {
+                self.pool.keep(self.sender);
+            }
+        });
+    }
+}
+
+impl Pool {
+    fn keep(&self, sender: Http1) {
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE_CONNECTIONS {
+            idle.push(Idle { sender, since: Instant::now() });
+        }
+    }
+
+    /// The connection used last, and whether that is a while ago; the others grow old and are dropped.
+    fn idle(&self) -> Option<(Http1, bool)> {
+        let mut idle = self.idle.lock();
+        while let Some(Idle { sender, since }) = idle.pop() {
+            if since.elapsed() > IDLE {
+                idle.clear();
+            } else if sender.is_ready() {
+                return Some((sender, since.elapsed() > FRESH));
+            }
+        }
+        None
+    }
+}
+
+/// One vendor, as one worker reaches it.
+pub struct Upstream {
+    connector: Arc<Connector>,
+    pool: Arc<Pool>,
+}
+
+impl Upstream {
+    /// No connection yet.
+    #[must_use]
+    pub fn new(connector: Arc<Connector>) -> Self {
+        Self { connector, pool: Arc::new(Pool { idle: Mutex::new(Vec::new()), http2: Mutex::new(None) }) }
+    }
+
+    /// Sends a request and gives the cleaned answer as soon as its head is there.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn send(&self, request: OutboundRequest) -> Result<Answer, Trouble> {
+        let faces = Arc::clone(&request.faces);
+        let mut answer = timeout(HEAD, self.exchange(request)).await.map_err(|_| Trouble::Slow)??;
+        clean(answer.headers_mut(), &faces);
+        Ok(answer)
+    }
+
+    async fn exchange(&self, request: OutboundRequest) -> Result<Answer, Trouble> {
+        if let Some(sender) = self.shared_http2().await {
+            return send_http2(sender, request).await;
+        }
+        let Some((sender, aged)) = self.pool.idle() else { return self.send_fresh(request).await };
+        let expects = request.expects;
+        // A connection that was idle for a while may be closing at this moment; one in constant use is not.
+        let repeatable = aged && request.is_repeatable();
+        let request = request.into_http1();
+        let copy = repeatable.then(|| bodiless_copy(&request));
+        match self.send_http1(sender, request, expects).await {
+            Ok(answer) => Ok(answer),
+            Err(Failed::Unsent(request)) => self.send_again(*request, expects).await,
+            Err(Failed::Broken) => self.send_again(copy.ok_or(Trouble::Broken)?, expects).await,
+        }
+    }
+
+    /// On a connection of its own that was never used before.
+    async fn send_again(&self, request: Request<OutboundBody>, expects: bool) -> Result<Answer, Trouble> {
+        let sender = match self.connector.connect(false).await? {
+            Connection::Plain(stream) => handshake(TokioIo::new(stream)).await?,
+            Connection::Tls(stream) => handshake(TokioIo::new(stream)).await?,
+        };
+        self.send_http1(sender, request, expects).await.map_err(|_| Trouble::Broken)
+    }
+
+    async fn send_fresh(&self, request: OutboundRequest) -> Result<Answer, Trouble> {
+        let sender = match self.connector.connect(true).await? {
+            Connection::Plain(stream) => handshake(TokioIo::new(stream)).await?,
+            Connection::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                let sender = handshake_http2(TokioIo::new(stream)).await?;
+                *self.pool.http2.lock() = Some(sender.clone());
+                return send_http2(sender, request).await;
+            }
+            Connection::Tls(stream) => handshake(TokioIo::new(stream)).await?,
+        };
+        let expects = request.expects;
+        self.send_http1(sender, request.into_http1(), expects).await.map_err(|_| Trouble::Broken)
+    }
+
+    async fn shared_http2(&self) -> Option<Http2> {
+        let mut sender = self.pool.http2.lock().clone()?;
+        if sender.ready().await.is_ok() {
+            return Some(sender);
+        }
+        *self.pool.http2.lock() = None;
+        None
+    }
+
+    async fn send_http1(
+        &self,
+        mut sender: Http1,
+        mut request: Request<OutboundBody>,
+        expects: bool,
+    ) -> Result<Answer, Failed> {
+        if expects {
+            expect_continue(&mut request);
+        }
+        match sender.try_send_request(request).await {
+            Ok(response) => {
+                let lease = Lease { sender, pool: Arc::clone(&self.pool) };
+                Ok(response.map(|body| InboundBody::new(body, Some(lease))))
+            }
+            Err(mut error) => Err(error.take_message().map_or(Failed::Broken, |r| Failed::Unsent(Box::new(r)))),
+        }
+    }
+
+    /// Sends a WebSocket handshake on a connection of its own. When the vendor switches protocols, bytes flow both ways
+    /// until either side ends; before that nothing of the browser's goes on.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn upgrade(&self, request: OutboundRequest, browser: OnUpgrade) -> Result<Answer, Trouble> {
+        let faces = Arc::clone(&request.faces);
+        let exchange = async {
+            let mut sender = match self.connector.connect(false).await? {
+                Connection::Plain(stream) => handshake_upgradable(TokioIo::new(stream)).await?,
+                Connection::Tls(stream) => handshake_upgradable(TokioIo::new(stream)).await?,
+            };
+            sender.send_request(request.into_http1()).await.map_err(|_| Trouble::Broken)
+        };
+        let mut response: Response<Incoming> = timeout(HEAD, exchange).await.map_err(|_| Trouble::Slow)??;
+        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = response.headers().get(header::UPGRADE).cloned();
+        if switched {
+            let vendor = hyper::upgrade::on(&mut response);
+            tokio::spawn(join(browser, vendor));
+        }
+        clean(response.headers_mut(), &faces);
+        if let (true, Some(protocol)) = (switched, protocol) {
+            response.headers_mut().insert(header::UPGRADE, protocol);
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        Ok(response.map(|body| InboundBody::new(body, None)))
+    }
+}
+
+/// Why a request on a connection failed.
+enum Failed {
+    /// It never left; here it is back.
+    Unsent(Box<Request<OutboundBody>>),
+    /// It may have arrived.
+    Broken,
+}
+
+async fn join(browser: OnUpgrade, vendor: OnUpgrade) {
+    if let (Ok(browser), Ok(vendor)) = (browser.await, vendor.await) {
+        let (mut browser, mut vendor) = (TokioIo::new(browser), TokioIo::new(vendor));
+        // Either side may hang up at any time; there is nobody left to tell.
+        let _ = tokio::io::copy_bidirectional(&mut browser, &mut vendor).await;
+    }
+}
+
+/// Holds the body back until the vendor's `100 (Continue)`, or its final answer.
+fn expect_continue(request: &mut Request<OutboundBody>) {
+    let (release, held) = hold();
+    request.body_mut().hold(held);
+    request.headers_mut().insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+    let release = Mutex::new(Some(release));
+    hyper::ext::on_informational(request, move |response| {
+        if response.status() == StatusCode::CONTINUE
+            && let Some(release) = release.lock().take()
+        {
+            let _ = release.send(());
+        }
+    });
+}
+
+fn bodiless_copy(request: &Request<OutboundBody>) -> Request<OutboundBody> {
+    let mut copy = Request::new(OutboundBody::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
+
+async fn send_http2(mut sender: Http2, request: OutboundRequest) -> Result<Answer, Trouble> {
+    let response = sender.send_request(request.into_http2()).await.map_err(|_| Trouble::Broken)?;
+    Ok(response.map(|body| InboundBody::new(body, None)))
+}
+
+async fn handshake(io: impl Read + Write + Unpin + Send + 'static) -> Result<Http1, Trouble> {
+    let mut builder = http1::Builder::new();
+    builder.max_header_size(HEAD_BYTES);
+    let (sender, connection) = builder.handshake(io).await.map_err(|_| Trouble::Broken)?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn handshake_upgradable(io: impl Read + Write + Unpin + Send + 'static) -> Result<Http1, Trouble> {
+    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(|_| Trouble::Broken)?;
+    tokio::spawn(connection.with_upgrades());
+    Ok(sender)
+}
+
+async fn handshake_http2(io: impl Read + Write + Unpin + Send + 'static) -> Result<Http2, Trouble> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_header_list_size(64 * 1024);
+    let (sender, connection) = builder.handshake(io).await.map_err(|_| Trouble::Broken)?;
+    tokio::spawn(connection);
+    Ok(sender)
+}

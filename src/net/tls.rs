@@ -1,0 +1,78 @@
+//! TLS towards browsers: 1.2 and 1.3 by aws-lc-rs, certificates chosen by name and replaced without closing anything.
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
+use rustls::sign::CertifiedKey;
+use std::fmt;
+use std::sync::Arc;
+
+/// A certificate, its key and the names that it is for.
+#[derive(Clone)]
+pub struct LoadedCertificate {
+    /// Names in lower case; `*.` at the beginning covers one label.
+    pub names: Vec<String>,
+    /// Chain and key.
+    pub key: Arc<CertifiedKey>,
+}
+
+/// The certificates in use. Replaced whole; handshakes under way keep what they chose.
+pub struct Certificates(ArcSwap<Vec<LoadedCertificate>>);
+
+impl Certificates {
+    /// Starts with these.
+    #[must_use]
+    pub fn new(loaded: Vec<LoadedCertificate>) -> Arc<Self> {
+        Arc::new(Self(ArcSwap::from_pointee(loaded)))
+    }
+
+    /// Replaces all.
+    pub fn replace(&self, loaded: Vec<LoadedCertificate>) {
+        self.0.store(Arc::new(loaded));
+    }
+
+    fn find(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let all = self.0.load();
+        let named = name.and_then(|name| all.iter().find(|c| c.names.iter().any(|n| covers(n, name))));
+        // A client without SNI gets the first; what it then asks for is checked against the hosts anyway.
+        named.or_else(|| all.first()).map(|c| Arc::clone(&c.key))
+    }
+}
+
+fn covers(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+        None => pattern.eq_ignore_ascii_case(name),
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificates")
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.find(hello.server_name())
+    }
+}
+
+/// The TLS settings of the front.
+#[must_use]
+pub fn server_config(certificates: Arc<Certificates>) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.session_storage = ServerSessionMemoryCache::new(20_000);
+    Arc::new(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn a_wildcard_covers_one_label() {
+        assert!(covers("*.proxy.example", "a.proxy.example") && covers("login.example", "LOGIN.example"));
+        assert!(!covers("*.proxy.example", "proxy.example") && !covers("*.proxy.example", "a.b.proxy.example"));
+    }
+}

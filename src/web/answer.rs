@@ -1,0 +1,98 @@
+//! What every answer of the portal carries: headers that keep browsers from leaking, framing, guessing or remembering.
+use super::Front;
+use super::house::House;
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use std::sync::Arc;
+
+/// Headers whose values never change.
+const FIXED: [(HeaderName, &str); 8] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // With `no-referrer` browsers send `Origin: null` with our own forms (Fetch, "append a request `Origin` header"),
+    // and it could not be checked. To other hosts this sends as little.
+    (REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), browsing-topics=()"),
+    (STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    (CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("x-robots-tag"), "noindex"),
+];
+
+/// Sets the fixed headers and the policy where the answer has not set its own.
+pub(super) fn secure(headers: &mut HeaderMap, policy: &str) {
+    for (name, value) in FIXED {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
+    }
+}
+
+/// The portal's content security policy.
+///
+/// Chromium holds `form-action` against every redirect that follows a form, across any number of hops, so a hop through
+/// a page of our own would not help: the sign-in form's way on leads to a vendor's host, and these hosts are named.
+fn policy(house: &House) -> String {
+    let port = if house.port == 443 { String::new() } else { format!(":{}", house.port) };
+    format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; \
+         form-action 'self' https://*.{}{port}; frame-ancestors 'none'; base-uri 'none'",
+        house.proxy_domain
+    )
+}
+
+/// Dresses every answer, and takes the body off answers to `HEAD`.
+pub(super) async fn dress(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    let head = request.method() == Method::HEAD;
+    let mut response = next.run(request).await;
+    secure(response.headers_mut(), &policy(&front.house.load()));
+    if head {
+        let length = response.body().size_hint().exact().filter(|length| *length > 0);
+        if let Some(length) = length {
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+        }
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+/// A page.
+pub(super) fn html(status: StatusCode, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}
+
+/// A redirect to be followed by `GET` (RFC 9110 §15.4.4). `location` is ASCII and made by us.
+pub(super) fn see_other(location: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    match HeaderValue::from_str(location) {
+        Ok(location) => {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            response.headers_mut().insert(LOCATION, location);
+        }
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
+}
+
+/// A cookie of ours that lasts until the browser is closed.
+pub(super) fn cookie(name: &str, value: &str) -> String {
+    format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax")
+}
+
+/// Adds a `Set-Cookie` field.
+pub(super) fn set_cookie(response: &mut Response, field: &str) {
+    if let Ok(value) = HeaderValue::from_str(field) {
+        response.headers_mut().append(http::header::SET_COOKIE, value);
+    }
+}

@@ -1,0 +1,89 @@
+//! One configuration as the portal sees it: an immutable value that is replaced whole.
+use super::pages::Pages;
+use crate::domain::{AddressRule, Library, LibraryId, Licence, Vendor, VendorId, VendorOrigin};
+use crate::patron::{Gate, Keyring};
+use crate::session::Lifetimes;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// One configuration, as the portal sees it.
+pub struct House {
+    /// Libraries, in the order of the chooser.
+    pub libraries: Vec<HouseLibrary>,
+    /// Vendors, in the order of the list of resources.
+    pub vendors: Vec<HouseVendor>,
+    /// Licences.
+    pub licences: Vec<Licence>,
+    /// Lifetimes of sessions.
+    pub lifetimes: Lifetimes,
+    /// Lifetimes of sessions inside the library.
+    pub premises_lifetimes: Lifetimes,
+    /// Address ranges that count as inside every library.
+    pub premises: Vec<AddressRule>,
+    /// The portal's origin, `https://HOST[:PORT]`.
+    pub origin: String,
+    /// The port that browsers use, for the portal and for vendors' hosts.
+    pub port: u16,
+    /// The domain under which each vendor has its host.
+    pub proxy_domain: String,
+    /// Names patrons on their receipts.
+    pub keys: Arc<Keyring>,
+    /// Templates and messages.
+    pub pages: Arc<Pages>,
+}
+
+/// A library and its door.
+pub struct HouseLibrary {
+    /// What the product knows of it.
+    pub library: Arc<Library>,
+    /// Its door; without one nobody can sign in there now.
+    pub gate: Option<Gate>,
+}
+
+/// A vendor and its public host.
+pub struct HouseVendor {
+    /// What the product knows of it.
+    pub vendor: Arc<Vendor>,
+    /// Its public host, `ID.PROXY_DOMAIN`.
+    pub host: String,
+    /// What its protocol tells it of a reader.
+    pub learns: Learns,
+}
+
+/// What a protocol tells a vendor of each reader. Whether there is a name at all is [`Vendor::anonymous`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learns {
+    /// The scoped affiliation, such as `member@library.example.org`.
+    pub affiliation: bool,
+    /// The library's entitlement values.
+    pub entitlements: bool,
+}
+
+impl HouseVendor {
+    /// The origin of its public host, where browsers reach it.
+    #[must_use]
+    pub fn public(&self, port: u16) -> VendorOrigin {
+        VendorOrigin { tls: true, host: self.host.clone(), port }
+    }
+}
+
+impl House {
+    pub(super) fn library(&self, id: &LibraryId) -> Option<&HouseLibrary> {
+        self.libraries.iter().find(|l| l.library.id == *id)
+    }
+
+    pub(super) fn vendor(&self, id: &VendorId) -> Option<&HouseVendor> {
+        self.vendors.iter().find(|v| v.vendor.id == *id)
+    }
+
+    /// The only library, when there is one only.
+    pub(super) fn sole_library(&self) -> Option<&HouseLibrary> {
+        self.libraries.first().filter(|_| self.libraries.len() == 1)
+    }
+
+    /// The lifetimes of a session that begins at `address`; an unknown address counts as inside.
+    pub(super) fn lifetimes_at(&self, library: &Library, address: Option<IpAddr>) -> Lifetimes {
+        let inside = |a| self.premises.iter().chain(&library.premises).any(|range| range.contains(a));
+        if address.is_none_or(inside) { self.premises_lifetimes } else { self.lifetimes }
+    }
+}

@@ -1,0 +1,70 @@
+//! The library-facing pages: sign in, sign out, choose a resource, see what vendors see. They work without JavaScript,
+//! by keyboard and by screen reader; every address on them comes from the configuration.
+mod answer;
+mod assets;
+mod deeplink;
+mod entry;
+mod form;
+mod guard;
+mod house;
+mod language;
+mod pages;
+mod problem;
+mod query;
+mod resources;
+mod signin;
+mod signout;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+use crate::domain::Clock;
+use crate::session::Sessions;
+use crate::telemetry::Telemetry;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::routing::get;
+use std::net::IpAddr;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+pub use deeplink::{DeepLink, NotOurs, resolve};
+pub use house::{House, HouseLibrary, HouseVendor, Learns};
+pub use pages::Pages;
+pub use problem::{Correlation, ProblemPage};
+
+/// The address of the browser, as a request extension.
+#[derive(Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+/// What the portal stands on.
+pub struct Front {
+    /// The configuration now.
+    pub house: Arc<ArcSwap<House>>,
+    /// All sessions.
+    pub sessions: Arc<Sessions>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub telemetry: Arc<Telemetry>,
+    /// The key of form tokens: random, the same wherever the same forms are answered.
+    pub form_key: Zeroizing<[u8; 32]>,
+}
+
+/// The portal.
+pub fn router(front: Arc<Front>) -> Router {
+    Router::new()
+        .route("/", get(resources::home))
+        .route("/login", get(signin::show).post(signin::submit))
+        .route("/logout", get(signout::ask).post(signout::submit))
+        .route("/resources", get(resources::list))
+        .route("/go/{vendor}", get(resources::go))
+        .route("/privacy", get(resources::privacy))
+        .route("/static/{file}", get(assets::serve))
+        .route("/robots.txt", get(assets::robots))
+        .fallback(visit::not_found)
+        .method_not_allowed_fallback(visit::wrong_method)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&front), answer::dress))
+        .with_state(front)
+}

@@ -1,0 +1,6 @@
+//! What the black-box tests stand on: a running demo and a browser without scripts.
+pub mod browser;
+pub mod world;
+
+pub use browser::{Browser, Page};
+pub use world::World;
