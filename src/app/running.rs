@@ -93,11 +93,12 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
     };
     let parts = Parts::assemble(&config, built, &foundations);
     let listeners = bind_all(&config)?;
-    let admin = net::bind(config.admin).map_err(NotStarted::system(format!("cannot listen on {}", config.admin)))?;
+    let admin =
+        net::bind(config.admin, true).map_err(NotStarted::system(format!("cannot listen on {}", config.admin)))?;
     let stop = Stop::default();
     let workers = parts.spawn_workers(&config, &listeners, &stop)?;
     let closing = CancellationToken::new();
-    let admin = parts.open_office(&office, admin, (path, Fixed::of(&config), config.files.clone()), &closing)?;
+    let admin = parts.open_office(&office, admin, (path, Fixed::of(&config), watched(&config)), &closing)?;
     for listener in &listeners {
         let address = listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
         telemetry.emit(&Event::Life { phase: "listening", detail: &address });
@@ -108,13 +109,23 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
     Ok(Running { office, stop, closing, workers, telemetry, readiness, drain, _log: guard, public, admin })
 }
 
+/// The files whose change is a new configuration: the operator's, and the list of signing keys.
+pub(super) fn watched(config: &Config) -> Vec<std::path::PathBuf> {
+    let mut files = config.files.clone();
+    files.push(config.state_dir.join("keys/ring.json"));
+    files
+}
+
 pub(super) fn texts(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
 fn bind_all(config: &Config) -> Result<Vec<TcpListener>, NotStarted> {
-    let bind =
-        |address: &SocketAddr| net::bind(*address).map_err(NotStarted::system(format!("cannot listen on {address}")));
+    // `[::]` also takes IPv4, unless that port has an IPv4 listener of its own.
+    let apart = |address: &SocketAddr| config.listen.iter().any(|a| a.is_ipv4() && a.port() == address.port());
+    let bind = |address: &SocketAddr| {
+        net::bind(*address, apart(address)).map_err(NotStarted::system(format!("cannot listen on {address}")))
+    };
     config.listen.iter().map(bind).collect()
 }
 
@@ -173,7 +184,8 @@ impl Parts {
         for number in 0..config.workers {
             let sockets = listeners.iter().map(TcpListener::try_clone).collect::<Result<Vec<_>, _>>();
             let sockets = sockets.map_err(NotStarted::system("cannot share a socket"))?;
-            let worker = Worker { hall: Arc::clone(&self.hall), number, portal: web::router(Arc::clone(&self.front)) };
+            let portal = web::router(Arc::clone(&self.front));
+            let worker = Arc::new(Worker { hall: Arc::clone(&self.hall), number, portal });
             let (tls, telemetry, stop) = (Arc::clone(&tls), Arc::clone(&self.telemetry), stop.clone());
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(NotStarted::system("cannot start a worker"))?;
