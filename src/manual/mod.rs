@@ -1,0 +1,61 @@
+//! The manual, as chapters: [running Vestibule](operating), [every metric and log line](messages), [what it does with
+//! personal data](privacy), [whom it withstands](threats), and [why it is as it is](decisions).
+//!
+//! The chapters are files beside this one, to be read there as well. A link between them stands in its file as a reference
+//! to the other file; the definition put before the file here comes first and so leads to the chapter instead.
+
+pub mod operating {
+    #![doc = "[messages]: super::messages\n"]
+    #![doc = include_str!("operating.md")]
+}
+
+pub mod messages {
+    #![doc = include_str!("messages.md")]
+}
+
+pub mod privacy {
+    #![doc = "[threats]: super::threats\n[messages]: super::messages\n[subjects]: super::decisions::d005\n"]
+    #![doc = "[sealed]: super::decisions::d008\n[headers]: super::decisions::d009\n"]
+    #![doc = include_str!("privacy.md")]
+}
+
+pub mod threats {
+    #![doc = "[privacy]: super::privacy\n[domains]: super::decisions::d001\n[replies]: super::decisions::d007\n"]
+    #![doc = "[tickets]: super::decisions::d004\n[headers]: super::decisions::d009\n"]
+    #![doc = include_str!("threats.md")]
+}
+
+/// Decisions: context, choice, what was given up, and what would change our mind. They are numbered and never rewritten; a
+/// later one may replace an earlier one and says so.
+pub mod decisions {
+    pub mod d001 {
+        #![doc = include_str!("decisions/001-two-registrable-domains.md")]
+    }
+    pub mod d002 {
+        #![doc = include_str!("decisions/002-own-settings-reader.md")]
+    }
+    pub mod d003 {
+        #![doc = include_str!("decisions/003-one-runtime-per-worker.md")]
+    }
+    pub mod d004 {
+        #![doc = include_str!("decisions/004-tickets-for-vendor-hosts.md")]
+    }
+    pub mod d005 {
+        #![doc = include_str!("decisions/005-subjects-from-the-canonical-id.md")]
+    }
+    pub mod d006 {
+        #![doc = include_str!("decisions/006-http-by-alpn.md")]
+    }
+    pub mod d007 {
+        #![doc = include_str!("decisions/007-opaque-sip2-replies.md")]
+    }
+    pub mod d008 {
+        #![doc = include_str!("decisions/008-sealed-sessions.md")]
+    }
+    pub mod d009 {
+        #![doc = include_str!("decisions/009-header-allow-list.md")]
+    }
+    pub mod d010 {
+        #![doc = include_str!("decisions/010-http2-and-websocket-to-vendors.md")]
+    }
+}
