@@ -9,6 +9,7 @@
 )]
 mod architecture;
 mod boundary;
+mod config;
 #[cfg(test)]
 mod deploy;
 mod gateway;
