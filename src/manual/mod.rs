@@ -59,3 +59,60 @@ pub mod decisions {
         #![doc = include_str!("decisions/010-http2-and-websocket-to-vendors.md")]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::read_to_string;
+    use std::path::{Path, PathBuf};
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+    }
+
+    fn pages() -> Vec<PathBuf> {
+        let in_folder = |folder: &str| {
+            let entries = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+            entries.filter(|path| path.extension().is_some_and(|e| e == "md")).collect::<Vec<_>>()
+        };
+        [vec![root().join("README.md")], in_folder("src/manual"), in_folder("src/manual/decisions")].concat()
+    }
+
+    /// Where the links of a page lead, but for those to other sites.
+    fn links(text: &str) -> Vec<&str> {
+        let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let defined = text.lines().filter(|line| line.starts_with('[')).filter_map(|line| line.split_once("]: "));
+        let all = inline.chain(defined.map(|(_, to)| to));
+        all.map(|to| to.split('#').next().unwrap()).filter(|to| !to.is_empty() && !to.contains(':')).collect()
+    }
+
+    #[test]
+    fn every_link_leads_to_a_file() {
+        let pages = pages();
+        assert!(pages.len() > 12);
+        let mut missing = Vec::new();
+        for page in pages {
+            let text = read_to_string(&page).unwrap();
+            let gone = links(&text).into_iter().filter(|link| !page.parent().unwrap().join(link).exists());
+            missing.extend(gone.map(|link| format!("{}: {link}", page.display())));
+        }
+        assert!(missing.is_empty(), "these are not there:\n{}", missing.join("\n"));
+    }
+
+    #[test]
+    fn every_test_that_answers_a_threat_is_there() {
+        let text = read_to_string(root().join("src/manual/threats.md")).unwrap();
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| ") && !line.contains("| tests |")).collect();
+        assert!(rows.len() > 10);
+        let mut missing = Vec::new();
+        for row in rows {
+            let tests = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+            for name in tests.split('`').skip(1).step_by(2) {
+                let places = [name.to_owned(), format!("tests/it/{name}"), format!("tests/it/{name}.rs")];
+                if !places.iter().any(|place| root().join(place).exists()) {
+                    missing.push(name);
+                }
+            }
+        }
+        assert!(missing.is_empty(), "these are not there: {missing:?}");
+    }
+}
