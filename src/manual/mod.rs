@@ -9,6 +9,7 @@ pub mod operating {
     #![doc = include_str!("operating.md")]
 }
 
+#[expect(clippy::doc_markdown, reason = "words of labels stand in running text as they are")]
 pub mod messages {
     #![doc = include_str!("messages.md")]
 }
