@@ -9,6 +9,7 @@
 )]
 mod architecture;
 mod boundary;
+mod chromium;
 #[cfg(test)]
 mod deploy;
 mod gateway;
