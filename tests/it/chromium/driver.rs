@@ -83,7 +83,7 @@ impl Chromium {
     }
 }
 
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -94,6 +94,8 @@ const FLAGS: [&str; 10] = [
     "--disable-component-update",
     "--disable-sync",
     "--lang=en",
+    // They would take their width from a narrow page.
+    "--hide-scrollbars",
 ];
 
 /// Every address that a page asked for, or was sent to on the way.

@@ -58,6 +58,11 @@ async fn pages_after_sign_in_are_accessible() {
         visitor.see_heading(heading).await;
         examine(&visitor, state).await;
     }
+    for (path, state) in [("/go/atlas", "vendor-atlas"), ("/go/press", "vendor-press")] {
+        visitor.portal(path).await;
+        visitor.see("pre").await;
+        examine(&visitor, state).await;
+    }
     visitor.sign_out().await;
     examine(&visitor, "signed-out").await;
     visitor.portal("/login").await;
