@@ -28,8 +28,7 @@ pub(super) async fn examine(visitor: &Visitor<'_>, state: &str) {
         for scheme in ["light", "dark"] {
             let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
             chromium.tell("Emulation.setEmulatedMedia", features).await;
-            let verdict = chromium.client.execute_async(VERDICT, vec![source().into()]).await.unwrap();
-            assert_eq!(verdict["error"], Value::Null, "{state}: axe-core failed");
+            let verdict = verdict(visitor).await;
             assert!(verdict["passes"].as_array().unwrap().iter().any(|p| p == "color-contrast"), "{state}: it looked");
             for list in ["violations", "unsure"] {
                 let rules = verdict[list].as_array().unwrap();
@@ -43,6 +42,13 @@ pub(super) async fn examine(visitor: &Visitor<'_>, state: &str) {
     }
     chromium.tell("Emulation.clearDeviceMetricsOverride", json!({})).await;
     assert!(found.is_empty(), "{state}: {}", found.join("\n"));
+}
+
+/// What axe-core says of the page that is shown.
+pub(super) async fn verdict(visitor: &Visitor<'_>) -> Value {
+    let verdict = visitor.chromium.client.execute_async(VERDICT, vec![source().into()]).await.unwrap();
+    assert_eq!(verdict["error"], Value::Null, "axe-core failed");
+    verdict
 }
 
 /// Keeps a picture of the whole page under target/screenshots.

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 use tempfile::TempDir;
 use url::Url;
 
@@ -60,24 +61,34 @@ impl Chromium {
         told.as_array().unwrap().clone()
     }
 
-    /// Closes the browser and fails if it asked anybody but the world's hosts, or broke a content security policy.
-    pub(super) async fn end(self, world: &World) {
+    /// What the browser complained of since it was last asked.
+    pub(super) async fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         for entry in self.log("browser").await {
             let message = entry["message"].as_str().unwrap();
             // Refusals are pages with a status of 4xx or 5xx, which the browser mentions.
-            if entry["level"] != "INFO"
-                && !message.contains("Failed to load resource: the server responded with a status")
-            {
+            let refusal = message.contains("Failed to load resource: the server responded with a status");
+            if entry["level"] != "INFO" && !refusal {
                 complaints.push(message.to_owned());
             }
         }
-        assert!(complaints.is_empty(), "the browser complained: {complaints:#?}");
+        complaints
+    }
+
+    /// What pages asked of hosts that are not the world's, since it was last asked.
+    pub(super) async fn strayed(&self, world: &World) -> Vec<String> {
         let asked = addresses(&self.log("performance").await);
-        let port = Url::parse(world.portal()).unwrap().port();
-        let foreign: Vec<_> = asked.iter().filter(|url| !is_of_the_world(url, port)).collect();
-        assert!(foreign.is_empty(), "other hosts were asked: {foreign:?}");
         assert!(asked.iter().any(|url| url.path() == "/login"), "the log of requests is not empty");
+        let port = Url::parse(world.portal()).unwrap().port();
+        asked.iter().filter(|url| !is_of_the_world(url, port)).map(Url::to_string).collect()
+    }
+
+    /// Closes the browser and fails if it asked anybody but the world's hosts, or broke a content security policy.
+    pub(super) async fn end(self, world: &World) {
+        let complaints = self.complaints().await;
+        assert!(complaints.is_empty(), "the browser complained: {complaints:#?}");
+        let strayed = self.strayed(world).await;
+        assert!(strayed.is_empty(), "other hosts were asked: {strayed:?}");
         self.client.close().await.unwrap();
         drop(self.driver);
     }
@@ -135,6 +146,7 @@ struct Driver {
     process: Child,
     port: u16,
     folder: TempDir,
+    ended: Receiver<()>,
 }
 
 impl Driver {
@@ -151,9 +163,13 @@ impl Driver {
             let port = line.strip_suffix('.')?.rsplit_once("started successfully on port ")?.1;
             port.parse().ok()
         });
-        std::thread::spawn(move || lines.for_each(drop));
+        let (end, ended) = channel();
+        std::thread::spawn(move || {
+            lines.for_each(drop);
+            drop(end);
+        });
         let port = told.unwrap_or_else(|| panic!("chromedriver does not start: run tests/install.sh"));
-        Self { process, port, folder }
+        Self { process, port, folder, ended }
     }
 
     /// Asks the driver to close its browsers and leave, which killing it would not.
@@ -162,10 +178,8 @@ impl Driver {
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
         stream.read_to_end(&mut Vec::new())?;
-        let patience = Instant::now() + Duration::from_secs(5);
-        while self.process.try_wait()?.is_none() && Instant::now() < patience {
-            std::thread::yield_now();
-        }
+        // Its output ends when it and its browsers do.
+        let _ = self.ended.recv_timeout(Duration::from_secs(10));
         Ok(())
     }
 }

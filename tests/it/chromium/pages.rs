@@ -1,5 +1,5 @@
 //! Every page in every state, held against the accessibility rules.
-use super::axe::examine;
+use super::axe::{examine, verdict};
 use super::driver::Scripts;
 use super::visitor::{Visitor, text};
 use crate::support::World;
@@ -98,6 +98,28 @@ async fn pages_about_problems_are_accessible() {
         examine(&visitor, state).await;
     }
     visitor.chromium.end(&world).await;
+}
+
+/// Planted faults are found: what the other tests do not find is not there.
+#[tokio::test]
+async fn faults_would_be_seen() {
+    let world = World::start();
+    let visitor = Visitor::new(&world, Scripts::On).await;
+    visitor.portal("/login").await;
+    visitor.see("#pin").await;
+    let clean = verdict(&visitor).await;
+    assert!(clean["passes"].as_array().unwrap().iter().any(|rule| rule == "target-size"), "{clean:#}");
+    assert!(visitor.chromium.complaints().await.is_empty());
+    let plant = "document.querySelector('label[for=card]').remove();
+        document.querySelector('.hint').setAttribute('lang', 'not a language');
+        document.body.insertAdjacentHTML('beforeend', '<img alt=\"\" src=\"https://elsewhere.example/x.png\">')";
+    visitor.chromium.client.execute(plant, vec![]).await.unwrap();
+    let faulty = verdict(&visitor).await;
+    let found: Vec<_> = faulty["violations"].as_array().unwrap().iter().map(|v| v["rule"].as_str().unwrap()).collect();
+    assert!(found.contains(&"label") && found.contains(&"valid-lang"), "{found:?}");
+    let complaints = visitor.chromium.complaints().await;
+    assert!(complaints.iter().any(|c| c.contains("elsewhere.example")), "{complaints:?}");
+    assert_eq!(visitor.chromium.strayed(&world).await, ["https://elsewhere.example/x.png"]);
 }
 
 /// Changes the running configuration, and waits until a page shows that it is in force.
