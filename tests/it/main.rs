@@ -10,6 +10,7 @@
 mod architecture;
 mod boundary;
 mod chromium;
+mod config;
 #[cfg(test)]
 mod deploy;
 mod gateway;
