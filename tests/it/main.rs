@@ -9,6 +9,7 @@
 )]
 mod architecture;
 mod boundary;
+mod chromium;
 mod config;
 #[cfg(test)]
 mod deploy;
