@@ -8,6 +8,7 @@
 )]
 mod architecture;
 mod boundary;
+mod canary;
 #[cfg(test)]
 mod deploy;
 mod gateway;

@@ -1,0 +1,137 @@
+//! What a stretch of bytes holds when it is decoded: percent escapes, base64, hexadecimal and compression.
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use std::io::Read;
+
+/// Shorter runs are words.
+const RUN: usize = 16;
+/// Lines this long may be pieces of one text.
+const LINE: usize = 60;
+/// How much of an inflated text is looked at.
+const INFLATED: u64 = 8 << 20;
+
+/// Everything that `bytes` can be decoded to, each with the name of the decoding.
+pub(super) fn inside(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut found = Vec::new();
+    if bytes.contains(&b'%') {
+        found.extend(unescaped(bytes).map(|text| ("percent", text)));
+    }
+    runs(bytes, |run| base64_of(run, &mut found), |b| b.is_ascii_alphanumeric() || b"+/-_".contains(&b));
+    runs(bytes, |run| hexadecimal_of(run, &mut found), |b| b.is_ascii_hexdigit());
+    compressed(bytes, &mut found);
+    found
+}
+
+fn unescaped(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let pair = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        if let Some(byte) = pair.and_then(|p| Some(nibble(p[0])? << 4 | nibble(p[1])?)) {
+            out.push(byte);
+            at += 3;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    (out.len() < bytes.len()).then_some(out)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok())
+}
+
+/// Calls `take` with each long run of bytes that `belongs` admits. A line's end inside a run is left out, if the line
+/// was as long as those of wrapped texts are.
+fn runs(bytes: &[u8], mut take: impl FnMut(&[u8]), belongs: impl Fn(u8) -> bool) {
+    let (mut run, mut line) = (Vec::new(), 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        if belongs(*byte) {
+            run.push(*byte);
+            line += 1;
+            continue;
+        }
+        let goes_on = |skip: usize| bytes.get(at + skip).is_some_and(|b| belongs(*b));
+        let wrapped = match byte {
+            b'\r' => bytes.get(at + 1) == Some(&b'\n') && goes_on(2),
+            b'\n' => goes_on(1),
+            _ => false,
+        };
+        if wrapped && line >= LINE {
+            line = if *byte == b'\n' { 0 } else { line };
+            continue;
+        }
+        if run.len() >= RUN {
+            take(&run);
+        }
+        run.clear();
+        line = 0;
+    }
+    if run.len() >= RUN {
+        take(&run);
+    }
+}
+
+/// From each of four characters on: what stands before may belong to something else.
+fn base64_of(run: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
+    const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(&STANDARD, CONFIG);
+    let standard = |b: &u8| match b {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    };
+    let run: Vec<u8> = run.iter().map(standard).collect();
+    for from in 0..4 {
+        let part = &run[from..];
+        let part = if part.len() % 4 == 1 { &part[..part.len() - 1] } else { part };
+        found.extend(LENIENT.decode(part).ok().map(|bytes| ("base64", bytes)));
+    }
+}
+
+fn hexadecimal_of(run: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
+    for from in 0..2 {
+        let pairs = run[from..].chunks_exact(2);
+        let bytes: Option<Vec<u8>> = pairs.map(|p| Some(nibble(p[0])? << 4 | nibble(p[1])?)).collect();
+        found.extend(bytes.map(|bytes| ("hexadecimal", bytes)));
+    }
+}
+
+fn compressed(bytes: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
+    let mut take = |how, reader: &mut dyn Read| {
+        let mut out = Vec::new();
+        // What came out before an error counts: a cut stream is a leak as well.
+        let _ = reader.take(INFLATED).read_to_end(&mut out);
+        if out.len() >= 8 {
+            found.push((how, out));
+        }
+    };
+    take("deflate", &mut DeflateDecoder::new(bytes));
+    for (at, pair) in bytes.windows(2).enumerate() {
+        let rest = &bytes[at..];
+        match *pair {
+            [0x1f, 0x8b] => take("gzip", &mut MultiGzDecoder::new(rest)),
+            [0x78, 0x01 | 0x5e | 0x9c | 0xda] => take("zlib", &mut ZlibDecoder::new(rest)),
+            // A body begins after an empty line.
+            [b'\n', _] if bytes[..=at].ends_with(b"\r\n\r\n") => take("deflate", &mut DeflateDecoder::new(&rest[1..])),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn bytes_are_decoded() {
+    let has = |bytes: &[u8], wanted: &[u8]| inside(bytes).iter().any(|(_, got)| got == wanted);
+    assert!(has(b"x%20y%2", b"x y%2"));
+    assert!(has(b".YSBsb25nIGVub3VnaCB0ZXh0.", b"a long enough text"));
+    assert!(has(b"61206c6f6e6720656e6f7567682074657874", b"a long enough text"));
+    let wrapped = base64::engine::general_purpose::STANDARD.encode([b'x'; 96]);
+    let wrapped = format!("{}\r\n{}", &wrapped[..64], &wrapped[64..]);
+    assert!(has(wrapped.as_bytes(), &[b'x'; 96]));
+    assert!(inside(b"nothing to see in here").is_empty());
+}
