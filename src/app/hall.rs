@@ -166,7 +166,7 @@ fn entry_fields(query: &str) -> (String, String) {
             _ => {}
         }
     }
-    let visible = to.bytes().all(|b| b.is_ascii_graphic()) && to.starts_with('/');
+    let visible = to.bytes().all(|b| b.is_ascii_graphic()) && to.starts_with('/') && !to.starts_with("//");
     (ticket, if visible { to } else { "/".to_owned() })
 }
 

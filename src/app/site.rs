@@ -118,7 +118,9 @@ fn build_ilses(config: &Config, foundations: &Foundations, secrets: &FileSecrets
     let reading = Reading::new(secrets);
     let mut ilses = Ilses::default();
     for ils in &config.ilses {
-        ilses.add(&ils.id, &reading.of(&ils.table), &foundations.clock, &foundations.telemetry);
+        let reader = reading.of(&ils.table);
+        ilses.add(&ils.id, &reader, &foundations.clock, &foundations.telemetry);
+        reader.finish();
     }
     problems.extend(reading.into_problems().iter().map(ToString::to_string));
     ilses
