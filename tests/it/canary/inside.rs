@@ -1,4 +1,5 @@
-//! What a stretch of bytes holds when it is decoded: percent escapes, base64, hexadecimal and compression.
+//! What a stretch of bytes holds when it is decoded: percent escapes, base64, base32, hexadecimal and
+//! compression.
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -20,6 +21,7 @@ pub(super) fn inside(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     }
     runs(bytes, |run| base64_of(run, &mut found), |b| b.is_ascii_alphanumeric() || b"+/-_".contains(&b));
     runs(bytes, |run| hexadecimal_of(run, &mut found), |b| b.is_ascii_hexdigit());
+    runs(bytes, |run| base32_of(run, &mut found), |b| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b));
     compressed(bytes, &mut found);
     found
 }
@@ -102,6 +104,23 @@ fn hexadecimal_of(run: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
     }
 }
 
+/// As for base64; the pattern of bytes comes again after eight characters.
+fn base32_of(run: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
+    for from in 0..8 {
+        let (mut bytes, mut buffer, mut bits) = (Vec::with_capacity(run.len()), 0_u32, 0);
+        for letter in &run[from..] {
+            let value = if letter.is_ascii_digit() { letter - b'2' + 26 } else { (letter | 0x20) - b'a' };
+            buffer = buffer << 5 | u32::from(value);
+            bits += 5;
+            if bits >= 8 {
+                bits -= 8;
+                bytes.push(u8::try_from(buffer >> bits & 0xff).unwrap());
+            }
+        }
+        found.push(("base32", bytes));
+    }
+}
+
 fn compressed(bytes: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
     let mut take = |how, reader: &mut dyn Read| {
         let mut out = Vec::new();
@@ -130,8 +149,9 @@ fn bytes_are_decoded() {
     assert!(has(b"x%20y%2", b"x y%2"));
     assert!(has(b".YSBsb25nIGVub3VnaCB0ZXh0.", b"a long enough text"));
     assert!(has(b"61206c6f6e6720656e6f7567682074657874", b"a long enough text"));
+    assert!(has(b"MEQGY33OM4QGK3TPOVTWQIDUMV4HI", b"a long enough text"));
     let wrapped = base64::engine::general_purpose::STANDARD.encode([b'x'; 96]);
     let wrapped = format!("{}\r\n{}", &wrapped[..64], &wrapped[64..]);
     assert!(has(wrapped.as_bytes(), &[b'x'; 96]));
-    assert!(inside(b"nothing to see in here").is_empty());
+    assert!(inside(b"nothing to see here").is_empty());
 }

@@ -13,7 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
 /// How many layers of encoding are taken off.
-const DEPTH: usize = 4;
+const DEPTH: usize = 5;
 /// Bits from which a spelling will not turn up by chance in a gigabyte of random text.
 const STRONG: u32 = 44;
 /// The fewest characters that are searched for.

@@ -237,12 +237,13 @@ pub(super) fn fields(pin: &str, sink: &mut Sink<'_>) {
 }
 
 /// Digests of what somebody might take for anonymous: the text, with a line's end, in either case, with something
-/// public before or after it. The first 16 bytes of each, so that cut ones are found as well as whole ones.
+/// public before or after it. The first 16 bytes of each, so that cut ones are found as well as whole ones; and only the
+/// bytes, since whatever alphabet they are written in is taken off by `inside`.
 pub(super) fn digests(text: &str, beside: &[&str], sink: &mut Sink<'_>) {
     let mut inputs: BTreeSet<String> = cases(text);
     inputs.extend(cases(text).iter().map(|t| format!("{t}\n")));
     for other in beside {
-        inputs.extend(["", ":", "|"].iter().flat_map(|j| [format!("{text}{j}{other}"), format!("{other}{j}{text}")]));
+        inputs.extend(["", ":"].iter().flat_map(|j| [format!("{text}{j}{other}"), format!("{other}{j}{text}")]));
     }
     for input in inputs {
         digest_spellings(input.as_bytes(), sink);
@@ -259,19 +260,8 @@ fn digest_spellings(input: &[u8], sink: &mut Sink<'_>) {
         ("SHA-512/256", &digest::SHA512_256),
         ("SHA3-256", &digest::SHA3_256),
     ];
-    digest_alphabets("MD5", &md5(input), sink);
+    sink("MD5", &md5(input), Match::Binary);
     for (how, algorithm) in algorithms {
-        digest_alphabets(how, &digest::digest(algorithm, input).as_ref()[..16], sink);
+        sink(how, &digest::digest(algorithm, input).as_ref()[..16], Match::Binary);
     }
-}
-
-fn digest_alphabets(how: &'static str, bytes: &[u8], sink: &mut Sink<'_>) {
-    sink(how, bytes, Match::Binary);
-    sink(how, hex(bytes).as_bytes(), Match::Folded);
-    let whole = &STANDARD_NO_PAD.encode(bytes)[..21];
-    sink(how, whole.as_bytes(), Match::Exact);
-    if whole.contains(['+', '/']) {
-        sink(how, whole.replace('+', "-").replace('/', "_").as_bytes(), Match::Exact);
-    }
-    sink(how, &base32(bytes).as_bytes()[..25], Match::Folded);
 }
