@@ -19,9 +19,11 @@ pub(super) fn inside(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     if bytes.contains(&b'%') {
         found.extend(unescaped(bytes).map(|text| ("percent", text)));
     }
-    runs(bytes, |run| base64_of(run, &mut found), |b| b.is_ascii_alphanumeric() || b"+/-_".contains(&b));
-    runs(bytes, |run| hexadecimal_of(run, &mut found), |b| b.is_ascii_hexdigit());
-    runs(bytes, |run| base32_of(run, &mut found), |b| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b));
+    runs(bytes, |run| {
+        base64_of(run, &mut found);
+        within(run, |b| b.is_ascii_hexdigit(), |part| hexadecimal_of(part, &mut found));
+        within(run, |b| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b), |part| base32_of(part, &mut found));
+    });
     compressed(bytes, &mut found);
     found
 }
@@ -46,34 +48,67 @@ fn nibble(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok())
 }
 
-/// Calls `take` with each long run of bytes that `belongs` admits. A line's end inside a run is left out, if the line
-/// was as long as those of wrapped texts are.
-fn runs(bytes: &[u8], mut take: impl FnMut(&[u8]), belongs: impl Fn(u8) -> bool) {
-    let (mut run, mut line) = (Vec::new(), 0);
-    for (at, byte) in bytes.iter().enumerate() {
-        if belongs(*byte) {
-            run.push(*byte);
-            line += 1;
-            continue;
-        }
-        let goes_on = |skip: usize| bytes.get(at + skip).is_some_and(|b| belongs(*b));
-        let wrapped = match byte {
-            b'\r' => bytes.get(at + 1) == Some(&b'\n') && goes_on(2),
-            b'\n' => goes_on(1),
-            _ => false,
-        };
-        if wrapped && line >= LINE {
-            line = if *byte == b'\n' { 0 } else { line };
-            continue;
-        }
-        if run.len() >= RUN {
-            take(&run);
-        }
-        run.clear();
-        line = 0;
+/// Which bytes base64 and the other alphabets are made of. A table, since this is asked of every byte.
+const LETTERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        at += 1;
     }
-    if run.len() >= RUN {
-        take(&run);
+    table
+};
+
+/// Calls `take` with each long run of letters. A line's end inside a run is left out, if the line was as long as those
+/// of wrapped texts are. (Loops here are written out: the tests are built without optimisation.)
+fn runs(bytes: &[u8], mut take: impl FnMut(&[u8])) {
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        while at < bytes.len() && LETTERS[bytes[at] as usize] {
+            at += 1;
+        }
+        if at - start >= LINE && line_end(&bytes[at..]) > 0 {
+            let mut whole = bytes[start..at].to_vec();
+            let mut line = at - start;
+            while line >= LINE && line_end(&bytes[at..]) > 0 {
+                at += line_end(&bytes[at..]);
+                let begin = at;
+                while at < bytes.len() && LETTERS[bytes[at] as usize] {
+                    at += 1;
+                }
+                line = at - begin;
+                whole.extend_from_slice(&bytes[begin..at]);
+            }
+            take(&whole);
+        } else if at - start >= RUN {
+            take(&bytes[start..at]);
+        }
+        at += 1;
+    }
+}
+
+/// The length of the line's end that stands here, if the text goes on after it.
+fn line_end(rest: &[u8]) -> usize {
+    match rest {
+        [b'\r', b'\n', next, ..] if LETTERS[*next as usize] => 2,
+        [b'\n', next, ..] if LETTERS[*next as usize] => 1,
+        _ => 0,
+    }
+}
+
+fn within(run: &[u8], belongs: fn(u8) -> bool, mut take: impl FnMut(&[u8])) {
+    let mut at = 0;
+    while at < run.len() {
+        let start = at;
+        while at < run.len() && belongs(run[at]) {
+            at += 1;
+        }
+        if at - start >= RUN {
+            take(&run[start..at]);
+        }
+        at += 1;
     }
 }
 
@@ -83,12 +118,11 @@ fn base64_of(run: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const LENIENT: GeneralPurpose = GeneralPurpose::new(&STANDARD, CONFIG);
-    let standard = |b: &u8| match b {
-        b'-' => b'+',
-        b'_' => b'/',
-        other => *other,
-    };
-    let run: Vec<u8> = run.iter().map(standard).collect();
+    let mut run = run.to_vec();
+    if run.contains(&b'-') || run.contains(&b'_') {
+        run.iter_mut().filter(|b| **b == b'-').for_each(|b| *b = b'+');
+        run.iter_mut().filter(|b| **b == b'_').for_each(|b| *b = b'/');
+    }
     for from in 0..4 {
         let part = &run[from..];
         let part = if part.len() % 4 == 1 { &part[..part.len() - 1] } else { part };
@@ -104,8 +138,12 @@ fn hexadecimal_of(run: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
     }
 }
 
-/// As for base64; the pattern of bytes comes again after eight characters.
+/// As for base64; the pattern of bytes comes again after eight characters. Nobody mixes capitals with small letters.
 fn base32_of(run: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
+    let capital = run.iter().any(u8::is_ascii_uppercase);
+    if capital && run.iter().any(u8::is_ascii_lowercase) {
+        return;
+    }
     for from in 0..8 {
         let (mut bytes, mut buffer, mut bits) = (Vec::with_capacity(run.len()), 0_u32, 0);
         for letter in &run[from..] {
@@ -130,16 +168,34 @@ fn compressed(bytes: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
             found.push((how, out));
         }
     };
-    take("deflate", &mut DeflateDecoder::new(bytes));
-    for (at, pair) in bytes.windows(2).enumerate() {
+    if may_be_deflated(bytes) {
+        take("deflate", &mut DeflateDecoder::new(bytes));
+    }
+    let mut at = 0;
+    while at + 1 < bytes.len() {
         let rest = &bytes[at..];
-        match *pair {
-            [0x1f, 0x8b] => take("gzip", &mut MultiGzDecoder::new(rest)),
-            [0x78, 0x01 | 0x5e | 0x9c | 0xda] => take("zlib", &mut ZlibDecoder::new(rest)),
+        match bytes[at] {
+            0x1f if rest[1] == 0x8b => take("gzip", &mut MultiGzDecoder::new(rest)),
+            0x78 if matches!(rest[1], 0x01 | 0x5e | 0x9c | 0xda) => take("zlib", &mut ZlibDecoder::new(rest)),
             // A body begins after an empty line.
-            [b'\n', _] if bytes[..=at].ends_with(b"\r\n\r\n") => take("deflate", &mut DeflateDecoder::new(&rest[1..])),
+            b'\n' if bytes[..=at].ends_with(b"\r\n\r\n") && may_be_deflated(&rest[1..]) => {
+                take("deflate", &mut DeflateDecoder::new(&rest[1..]))
+            }
             _ => {}
         }
+        at += 1;
+    }
+}
+
+/// Whether the first block is of a kind that there is (RFC 1951 §3.2.3); a stored one repeats its length inverted.
+fn may_be_deflated(bytes: &[u8]) -> bool {
+    match bytes {
+        [first, a, b, c, d, ..] => match first >> 1 & 3 {
+            0 => *a == !*c && *b == !*d,
+            3 => false,
+            _ => true,
+        },
+        _ => false,
     }
 }
 

@@ -5,7 +5,7 @@ use super::scanner_tests::Dice;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a vendor holds of one visitor: every value that came, but for the address of the page, which the browser chose.
@@ -51,16 +51,23 @@ impl Record {
         self.take_claims(serde_json::from_slice(&claims).unwrap());
     }
 
-    pub(super) fn take_claims(&mut self, claims: BTreeMap<String, Value>) {
+    fn take_claims(&mut self, claims: BTreeMap<String, Value>) {
         self.values.extend(claims.values().map(|v| v.to_string().into_bytes()));
         self.claims.extend(claims);
     }
 
-    /// Every whole value and every eight bytes of one.
-    fn features(&self) -> BTreeSet<u64> {
-        let windows = self.values.iter().flat_map(|v| v.windows(8)).map(|w| u64::from_be_bytes(w.try_into().unwrap()));
-        windows.chain(self.values.iter().map(|v| hash_of(v))).collect()
+    /// Every whole value and every eight bytes of one, in order.
+    fn features(&self) -> Vec<u64> {
+        let mut features: Vec<u64> = self.values.iter().flat_map(|v| features_of(v)).collect();
+        features.sort_unstable();
+        features.dedup();
+        features
     }
+}
+
+fn features_of(value: &[u8]) -> impl Iterator<Item = u64> {
+    let windows = value.windows(8).map(|w| u64::from_be_bytes(w.try_into().unwrap()));
+    windows.chain([hash_of(value)])
 }
 
 fn hash_of(value: &[u8]) -> u64 {
@@ -86,19 +93,40 @@ pub(super) fn records(traffic: &[u8]) -> HashMap<u32, Record> {
 
 /// One reader's records at two vendors, and the group within which readers may be confused: those who moved together
 /// and belong to the same library, which vendors are told.
+#[derive(Clone)]
 pub(super) struct Pair {
     pub(super) group: (usize, String),
-    pub(super) one: Record,
-    pub(super) other: Record,
+    /// When the assertions were issued.
+    pub(super) issued: [i64; 2],
+    /// What the records hold, in order; but for what no record of the other vendor holds.
+    one: Vec<u64>,
+    other: Vec<u64>,
+}
+
+impl Pair {
+    /// As if both vendors had been told this as well.
+    pub(super) fn tell(&mut self, value: &str) {
+        for side in [&mut self.one, &mut self.other] {
+            side.extend(features_of(value.as_bytes()));
+            side.sort_unstable();
+            side.dedup();
+        }
+    }
 }
 
 pub(super) fn pairs(readers: &[Reader], (one, one_name): Side<'_>, (other, other_name): Side<'_>) -> Vec<Pair> {
     let both = |reader: &Reader| {
-        let one = one.get(reader.marks.get(one_name)?)?.clone();
-        let other = other.get(reader.marks.get(other_name)?)?.clone();
-        Some(Pair { group: (reader.wave, reader.library.clone()), one, other })
+        let one = one.get(reader.marks.get(one_name)?)?;
+        let other = other.get(reader.marks.get(other_name)?)?;
+        let (group, issued) = ((reader.wave, reader.library.clone()), [one.issued(), other.issued()]);
+        Some(Pair { group, issued, one: one.features(), other: other.features() })
     };
-    readers.iter().filter_map(both).collect()
+    let mut pairs: Vec<Pair> = readers.iter().filter_map(both).collect();
+    let in_one: HashSet<u64> = pairs.iter().flat_map(|pair| pair.one.iter().copied()).collect();
+    pairs.iter_mut().for_each(|pair| pair.other.retain(|f| in_one.contains(f)));
+    let in_both: HashSet<u64> = pairs.iter().flat_map(|pair| pair.other.iter().copied()).collect();
+    pairs.iter_mut().for_each(|pair| pair.one.retain(|f| in_both.contains(f)));
+    pairs
 }
 
 /// A vendor's records and its id.
@@ -114,6 +142,10 @@ pub(super) struct Likeness {
     pub(super) deviation: f64,
     /// How often a reader's own record is more alike than another's; a half by chance.
     pub(super) own_first: f64,
+    /// Readers whose two records share something that no other record has.
+    pub(super) own_only: f64,
+    /// As `own_only`, if whoever shares such a thing were anybody of the group.
+    pub(super) own_only_by_chance: f64,
     pub(super) pairs: usize,
 }
 
@@ -121,7 +153,9 @@ impl Likeness {
     /// Six deviations: what chance alone does not pass once in a hundred million times.
     pub(super) fn is_chance(&self) -> bool {
         let rank_deviation = (1.0 / (12.0 * self.pairs as f64)).sqrt();
-        self.same <= self.mean + 6.0 * self.deviation.max(1.0) && self.own_first <= 0.5 + 6.0 * rank_deviation
+        self.same <= self.mean + 6.0 * self.deviation.max(1.0)
+            && self.own_first <= 0.5 + 6.0 * rank_deviation
+            && self.own_only <= self.own_only_by_chance + 6.0 * self.own_only_by_chance.sqrt() + 3.0
     }
 }
 
@@ -145,7 +179,30 @@ pub(super) fn likeness(pairs: &[Pair], dice: &mut Dice) -> Likeness {
     }
     let mean = sums.iter().sum::<f64>() / SHUFFLES as f64;
     let deviation = (sums.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / SHUFFLES as f64).sqrt();
-    Likeness { same, mean, deviation, own_first: first / pairs.len() as f64, pairs: pairs.len() }
+    let own_first = first / pairs.len() as f64;
+    let (own_only, own_only_by_chance) = unique(pairs, &groups);
+    Likeness { same, mean, deviation, own_first, own_only, own_only_by_chance, pairs: pairs.len() }
+}
+
+/// Looks at features that are in one record of each vendor only: how many readers have both, and how many would by
+/// chance.
+fn unique(pairs: &[Pair], groups: &BTreeMap<&(usize, String), Vec<usize>>) -> (f64, f64) {
+    let lonely = |side: fn(&Pair) -> &Vec<u64>| {
+        let mut holders: HashMap<u64, Option<usize>> = HashMap::new();
+        for (at, pair) in pairs.iter().enumerate() {
+            side(pair).iter().for_each(|f| drop(holders.entry(*f).and_modify(|h| *h = None).or_insert(Some(at))));
+        }
+        holders
+    };
+    let (one, other) = (lonely(|pair| &pair.one), lonely(|pair| &pair.other));
+    let both = |(feature, at): (&u64, &Option<usize>)| Some(((*at)?, (*other.get(feature)?)?));
+    let linked: HashSet<(usize, usize)> = one.iter().filter_map(both).collect();
+    let own = linked.iter().filter(|(at, with)| at == with).count();
+    let chance = |(at, with): &(usize, usize)| {
+        let group = &pairs[*at].group;
+        if *group == pairs[*with].group { 1.0 / groups[group].len() as f64 } else { 0.0 }
+    };
+    (own as f64, linked.iter().map(chance).sum())
 }
 
 /// The share of values below `own`; equal ones count half.
@@ -158,11 +215,9 @@ fn rank_of(own: f64, all: &[f64]) -> f64 {
 /// Features in order, each with the bits that it tells.
 type Features = Vec<(u64, f64)>;
 
-/// The features of both sides that are found on both and not in all records of a library.
+/// The features of both sides, but for those that all records of a library have.
 fn distinctive(pairs: &[Pair]) -> (Vec<Features>, Vec<Features>) {
-    let of = |side: fn(&Pair) -> &Record| pairs.iter().map(|pair| side(pair).features()).collect::<Vec<_>>();
-    let (one, other) = (of(|pair| &pair.one), of(|pair| &pair.other));
-    let (in_one, in_other) = (holders(pairs, &one), holders(pairs, &other));
+    let (in_one, in_other) = (holders(pairs, |pair| &pair.one), holders(pairs, |pair| &pair.other));
     let mut members: HashMap<&str, usize> = HashMap::new();
     pairs.iter().for_each(|pair| *members.entry(&pair.group.1).or_default() += 1);
     let weigh = |library: &str, feature: u64| {
@@ -170,19 +225,16 @@ fn distinctive(pairs: &[Pair]) -> (Vec<Features>, Vec<Features>) {
         let (all, most) = (members[library], held(&in_one)?.max(held(&in_other)?));
         (most < all).then(|| (feature, (all as f64 / most as f64).log2()))
     };
-    let keep = |sets: &[BTreeSet<u64>]| {
-        let weighed =
-            |(set, pair): (&BTreeSet<u64>, &Pair)| set.iter().filter_map(|f| weigh(&pair.group.1, *f)).collect();
-        sets.iter().zip(pairs).map(weighed).collect::<Vec<Features>>()
-    };
-    (keep(&one), keep(&other))
+    let weighed = |pair: &Pair, features: &[u64]| features.iter().filter_map(|f| weigh(&pair.group.1, *f)).collect();
+    let keep = |side: fn(&Pair) -> &Vec<u64>| pairs.iter().map(|pair| weighed(pair, side(pair))).collect();
+    (keep(|pair| &pair.one), keep(|pair| &pair.other))
 }
 
 /// In how many records of each library a feature is.
-fn holders<'p>(pairs: &'p [Pair], sets: &[BTreeSet<u64>]) -> HashMap<(&'p str, u64), usize> {
+fn holders(pairs: &[Pair], side: fn(&Pair) -> &Vec<u64>) -> HashMap<(&str, u64), usize> {
     let mut holders = HashMap::new();
-    for (set, pair) in sets.iter().zip(pairs) {
-        set.iter().for_each(|f| *holders.entry((&*pair.group.1, *f)).or_default() += 1);
+    for pair in pairs {
+        side(pair).iter().for_each(|f| *holders.entry((&*pair.group.1, *f)).or_default() += 1);
     }
     holders
 }
@@ -204,7 +256,7 @@ fn common(one: &Features, other: &Features) -> f64 {
 /// any one.
 pub(super) fn found_by_time(pairs: &[Pair]) -> f64 {
     let found = |pair: &Pair| {
-        let distance = |p: &Pair| (p.other.issued() - pair.one.issued()).abs();
+        let distance = |p: &Pair| (p.issued[1] - pair.issued[0]).abs();
         let nearest = pairs.iter().map(distance).min().unwrap();
         let candidates = pairs.iter().filter(|p| distance(p) == nearest).count();
         if distance(pair) == nearest { 1.0 / candidates as f64 } else { 0.0 }

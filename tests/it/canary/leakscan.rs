@@ -88,8 +88,9 @@ pub(super) struct Scanner {
 
 const SIEVE_BITS: u32 = 25;
 
-fn sieve_place(head: u64) -> (usize, u64) {
-    let bit = head.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SIEVE_BITS);
+/// Folds a head into a place of a sieve. No multiplication: unoptimised, that is a call.
+const fn sieve_place(head: u64) -> (usize, u64) {
+    let bit = (head ^ (head >> 13) ^ (head >> 27) ^ (head >> 42)) & ((1 << SIEVE_BITS) - 1);
     ((bit >> 6) as usize, 1 << (bit & 63))
 }
 
@@ -223,17 +224,19 @@ impl Scanner {
     fn look(&self, bytes: &[u8], place: &str, report: &mut dyn FnMut(Hit)) {
         let folded = bytes.to_ascii_lowercase();
         let (long, short) = (&*self.sieves[0], &*self.sieves[1]);
-        let mut latest = 0_u64;
-        for (at, byte) in folded.iter().enumerate() {
-            latest = latest << 8 | u64::from(*byte);
+        let (mut latest, mut end) = (0_u64, 0);
+        // Written out: the tests are built without optimisation.
+        while end < folded.len() {
+            latest = latest << 8 | u64::from(folded[end]);
+            end += 1;
             let (word, bit) = sieve_place(latest);
-            if long[word] & bit != 0 && at + 1 >= WINDOWS[0] {
-                self.compare(0, latest, (bytes, &folded, at + 1 - WINDOWS[0], place), report);
+            if long[word] & bit != 0 && end >= WINDOWS[0] {
+                self.compare(0, latest, (bytes, &folded, end - WINDOWS[0], place), report);
             }
             let shorter = latest & 0xff_ffff_ffff;
             let (word, bit) = sieve_place(shorter);
-            if short[word] & bit != 0 && at + 1 >= WINDOWS[1] {
-                self.compare(1, shorter, (bytes, &folded, at + 1 - WINDOWS[1], place), report);
+            if short[word] & bit != 0 && end >= WINDOWS[1] {
+                self.compare(1, shorter, (bytes, &folded, end - WINDOWS[1], place), report);
             }
         }
     }

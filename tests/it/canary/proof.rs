@@ -13,7 +13,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::DirBuilderExt;
@@ -232,27 +232,17 @@ fn look_for_links(readers: &[Reader], records: &[HashMap<u32, Record>; 3], dice:
 
 /// As if both vendors were told one random number.
 fn with_shared_id(pairs: &[join::Pair], every: usize) -> Vec<join::Pair> {
-    let number =
-        |at: usize| BTreeMap::from([("sid".to_owned(), Value::from(format!("{:016x}", Dice(at as u64).roll())))]);
-    let marked = |(at, pair): (usize, &join::Pair)| {
-        let (mut one, mut other) = (pair.one.clone(), pair.other.clone());
-        if at % every == 0 {
-            one.take_claims(number(at));
-            other.take_claims(number(at));
-        }
-        join::Pair { group: pair.group.clone(), one, other }
-    };
-    pairs.iter().enumerate().map(marked).collect()
+    let mut pairs = pairs.to_vec();
+    let marked = pairs.iter_mut().enumerate().step_by(every);
+    marked.for_each(|(at, pair)| pair.tell(&format!("{:016x}", Dice(at as u64).roll())));
+    pairs
 }
 
-/// As if the second vendor were told when the patron signed in.
+/// As if both vendors were told when the patron signed in.
 fn with_time_of_sign_in(pairs: &[join::Pair]) -> Vec<join::Pair> {
-    let marked = |pair: &join::Pair| {
-        let mut other = pair.other.clone();
-        other.take_claims(BTreeMap::from([("auth_time".to_owned(), pair.one.claims["iat"].clone())]));
-        join::Pair { group: pair.group.clone(), one: pair.one.clone(), other }
-    };
-    pairs.iter().map(marked).collect()
+    let mut pairs = pairs.to_vec();
+    pairs.iter_mut().for_each(|pair| pair.tell(&pair.issued[0].to_string()));
+    pairs
 }
 
 /// Names are each vendor's own, never shared by two readers, and sort neither by card nor by enrolment.
