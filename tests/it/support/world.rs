@@ -129,6 +129,11 @@ impl World {
 
     /// Stops the demo as a service manager does.
     pub fn stop(mut self) -> ExitStatus {
+        self.end()
+    }
+
+    /// As [`World::stop`], but what it wrote can still be read.
+    pub fn end(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.process.wait().unwrap()
     }
