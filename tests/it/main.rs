@@ -9,6 +9,7 @@
 )]
 mod architecture;
 mod boundary;
+mod canary;
 mod chromium;
 mod config;
 #[cfg(test)]
