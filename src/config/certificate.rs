@@ -177,12 +177,12 @@ impl Certificates {
         if portal.is_some_and(|portal| !named(portal)) {
             root.problem("public_url", "expected a certificate that names this host, found none");
         }
-        let unnamed = vendors.vendors.iter().filter(|vendor| !named(&vendor.host)).count();
+        let unnamed = vendors.all.iter().filter(|vendor| !named(&vendor.host)).count();
         if unnamed > 0 {
             let text = format!(
                 "expected certificates that name every vendor's host, best `*.` and this domain; \
                  found none for {unnamed} of {}",
-                vendors.vendors.len()
+                vendors.all.len()
             );
             root.problem("proxy_domain", text);
         }

@@ -10,6 +10,7 @@
 mod admin;
 mod architecture;
 mod boundary;
+mod config;
 mod crosswise;
 #[cfg(test)]
 mod deploy;
