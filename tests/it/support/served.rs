@@ -39,7 +39,6 @@ pub fn printed(output: &Output) -> String {
 pub struct Served {
     process: Child,
     log: PathBuf,
-    pub config: PathBuf,
     pub portal: String,
     pub admin: String,
     pub port: u16,
@@ -62,7 +61,7 @@ impl Served {
             .spawn()
             .unwrap();
         let (portal, admin) = (format!("https://{PORTAL_HOST}:{port}"), format!("http://127.0.0.1:{admin}"));
-        let mut served = Self { process, log, config, portal, admin, port };
+        let mut served = Self { process, log, portal, admin, port };
         let at = served.admin.clone();
         until("the process is ready", PATIENCE, || {
             assert!(served.process.try_wait().unwrap().is_none(), "it ended: {}", served.log());
