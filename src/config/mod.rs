@@ -17,7 +17,7 @@ mod parse;
 mod secret;
 mod vendor;
 
-pub use certificate::{certified_key, covers};
+pub use certificate::certified_key;
 pub use secret::FileSecrets;
 
 /// Reads the configuration in `path` and everything that it names, and checks it as of `now`.
@@ -157,6 +157,8 @@ pub struct CertificateFiles {
     pub key: PathBuf,
     /// The DNS names of the leaf, lower case; a wildcard begins with `*.`.
     pub names: Vec<String>,
+    /// The second after which the certificate is no longer valid.
+    pub not_after: i64,
 }
 
 /// Lifetimes of sessions.
