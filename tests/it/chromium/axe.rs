@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Widths of a desk's screen, and of a narrow phone's (WCAG 1.4.10 asks for 320 CSS pixels).
 const WIDTHS: [(u32, u32); 2] = [(1280, 800), (320, 640)];
 
-const VERDICT: &str = r#"
+const VERDICT: &str = r"
 const [source, done] = arguments;
 if (!window.axe) (0, eval)(source);
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -16,7 +16,7 @@ const brief = rules => rules.map(rule => ({
 axe.run(document, options).then(
   found => done({ violations: brief(found.violations), unsure: brief(found.incomplete), passes: found.passes.map(r => r.id) }),
   error => done({ error: String(error) }));
-"#;
+";
 
 /// Holds the page that is shown against the rules, in light and dark, wide and narrow, and takes its picture each time.
 pub(super) async fn examine(visitor: &Visitor<'_>, state: &str) {

@@ -141,7 +141,7 @@ fn program(name: &str) -> String {
     found.to_string_lossy().into_owned()
 }
 
-/// ChromeDriver, on a port that it chose.
+/// The browser's driver, on a port that it chose.
 struct Driver {
     process: Child,
     port: u16,

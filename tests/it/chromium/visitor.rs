@@ -49,9 +49,9 @@ impl<'w> Visitor<'w> {
     pub(super) async fn see_heading(&self, heading: &str) {
         let path = format!("//h1[normalize-space()='{heading}']");
         let wait = self.chromium.client.wait().at_most(Duration::from_secs(20));
-        if wait.for_element(Locator::XPath(&path)).await.is_err() {
-            panic!("no heading `{heading}` at {}: {}", self.address().await, self.text().await);
-        }
+        let found = wait.for_element(Locator::XPath(&path)).await.is_ok();
+        let page = if found { String::new() } else { format!("{}: {}", self.address().await, self.text().await) };
+        assert!(found, "no heading `{heading}` at {page}");
     }
 
     /// What the page says.
