@@ -10,6 +10,7 @@ use crate::patron::Ilses;
 use crate::telemetry::{Event, Telemetry};
 use crate::web::House;
 use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,18 +92,26 @@ pub(super) async fn watch(reloader: Reloader, closing: CancellationToken) {
         let now = reloader.reload();
         if now != files {
             files = now;
-            seen = marks(&files);
+            // A file that was marked before the reading keeps that mark, for the same reason.
+            let new = marks(&files);
+            seen = new
+                .into_iter()
+                .map(|(file, mark)| {
+                    let mark = seen.get(&file).copied().unwrap_or(mark);
+                    (file, mark)
+                })
+                .collect();
         }
     }
 }
 
 /// Length and time of change of each file.
-fn marks(files: &[PathBuf]) -> Vec<Option<(u64, std::time::SystemTime)>> {
+fn marks(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<(u64, std::time::SystemTime)>> {
     let mark = |path: &PathBuf| {
         let about = std::fs::metadata(Path::new(path)).ok()?;
         Some((about.len(), about.modified().ok()?))
     };
-    files.iter().map(mark).collect()
+    files.iter().map(|path| (path.clone(), mark(path))).collect()
 }
 
 impl Reloader {
@@ -134,7 +143,9 @@ impl Reloader {
         }
         let generation = self.hall.site.load().rules.generation.wrapping_add(1);
         let (clock, telemetry) = (Arc::clone(&self.clock), Arc::clone(&self.telemetry));
-        let built = site::build(&config, &Foundations { clock, telemetry, generation })?;
+        let (site, ilses) = (self.hall.site.load(), self.ilses.load());
+        let older = Some((&site.bases, &**ilses));
+        let built = site::build(&config, &Foundations { clock, telemetry, generation }, older)?;
         Ok((config, built))
     }
 

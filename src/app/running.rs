@@ -89,7 +89,7 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
     let foundations = Foundations { clock, telemetry: Arc::clone(&telemetry), generation: 1 };
     let built = {
         let _inside = office.enter();
-        site::build(&config, &foundations).map_err(NotStarted::Configuration)?
+        site::build(&config, &foundations, None).map_err(NotStarted::Configuration)?
     };
     let parts = Parts::assemble(&config, built, &foundations);
     let listeners = bind_all(&config)?;

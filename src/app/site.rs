@@ -1,7 +1,8 @@
 //! The site: one configuration, made into everything that answers requests. Immutable; a reload makes a new one and
 //! puts it in place of the old, and requests under way end in the one in which they began.
 use super::certificates::{self, Dated};
-use crate::config::{self, Config, FileSecrets, LibrarySettings, VendorSettings};
+use super::systems::{self, Bases};
+use crate::config::{Config, FileSecrets, LibrarySettings, VendorSettings};
 use crate::domain::settings::{Problem, Reading, Table, join};
 use crate::domain::{Clock, Timestamp, Vendor};
 use crate::egress::{Connector, PublicHost, Rules, TlsTrust, Upstream};
@@ -42,6 +43,8 @@ pub(super) struct Site {
     pub(super) rules: Rules,
     pub(super) jwks: Bytes,
     pub(super) pages: Arc<Pages>,
+    /// What the library systems were built from.
+    pub(super) bases: Bases,
 }
 
 /// A site and what comes with it into other rooms.
@@ -65,11 +68,15 @@ impl Site {
     }
 }
 
-/// Builds a site from a configuration.
+/// Builds a site from a configuration; library systems of the `older` one that have not changed are kept.
 ///
 /// # Errors
 /// Every problem that was found, as sentences.
-pub(super) fn build(config: &Config, foundations: &Foundations) -> Result<Built, Vec<String>> {
+pub(super) fn build(
+    config: &Config,
+    foundations: &Foundations,
+    older: Option<(&Bases, &Ilses)>,
+) -> Result<Built, Vec<String>> {
     let mut problems = Vec::new();
     let certificates = certificates::load_all(&config.certificates).unwrap_or_else(|why| {
         problems.push(why);
@@ -81,7 +88,7 @@ pub(super) fn build(config: &Config, foundations: &Foundations) -> Result<Built,
         .map(Arc::new)
         .ok_or_else(|| vec![format!("`pseudonym_key`: expected at least {} bytes", Keyring::KEY_BYTES)])?;
     let secrets = config.secrets();
-    let ilses = build_ilses(config, foundations, &secrets, &mut problems);
+    let (bases, ilses) = systems::build(config, foundations, older, &mut problems);
     let vendors = build_vendors(config, &ring, &secrets, &mut problems);
     let pages = Arc::new(Pages::load(config.pages.as_deref(), &config.public.origin(), &foundations.telemetry));
     if !problems.is_empty() {
@@ -99,7 +106,7 @@ pub(super) fn build(config: &Config, foundations: &Foundations) -> Result<Built,
         keys,
     };
     let jwks = Bytes::from(ring.published().to_owned());
-    let site = Site { portal_origin: config.public.origin(), hosts, vendors, rules, jwks, pages };
+    let site = Site { portal_origin: config.public.origin(), hosts, vendors, rules, jwks, pages, bases };
     Ok(Built { site, house, certificates, ilses })
 }
 
@@ -112,18 +119,6 @@ fn signing_ring(config: &Config, now: Timestamp) -> Result<SigningRing, RingErro
         }
         loaded => loaded,
     }
-}
-
-fn build_ilses(config: &Config, foundations: &Foundations, secrets: &FileSecrets, problems: &mut Vec<String>) -> Ilses {
-    let reading = Reading::new(secrets);
-    let mut ilses = Ilses::default();
-    for ils in &config.ilses {
-        let reader = config::ils_reader(&reading, ils);
-        ilses.add(&ils.id, &reader, &foundations.clock, &foundations.telemetry);
-        reader.finish();
-    }
-    problems.extend(reading.into_problems().iter().map(ToString::to_string));
-    ilses
 }
 
 fn build_vendors(
