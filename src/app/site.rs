@@ -2,7 +2,7 @@
 //! puts it in place of the old, and requests under way end in the one in which they began.
 use super::certificates::{self, Dated};
 use crate::config::{self, Config, FileSecrets, LibrarySettings, VendorSettings};
-use crate::domain::settings::{Place, Reading, Table};
+use crate::domain::settings::{Problem, Reading, Table, join};
 use crate::domain::{Clock, Timestamp, Vendor};
 use crate::egress::{Connector, PublicHost, Rules, TlsTrust, Upstream};
 use crate::patron::{GateParts, Ilses, Keyring};
@@ -134,30 +134,40 @@ fn build_vendors(
 ) -> Vec<VendorSite> {
     let reading = Reading::new(secrets);
     let issuer: Arc<str> = Arc::from(config.public.origin());
-    let place = Place { file: Arc::from(""), line: 0 };
-    let no_table = Table { path: String::new(), place, entries: BTreeMap::new() };
     let mut sites = Vec::new();
     for vendor in &config.vendors {
         let surroundings = protocol::Surroundings { issuer: Arc::clone(&issuer), keys: Arc::clone(ring) };
-        let empty = Table { path: format!("vendor.{}", vendor.vendor.id), ..no_table.clone() };
-        let reader = reading.of(vendor.settings.as_ref().unwrap_or(&empty));
-        let protocol = protocol::build(&vendor.protocol, &reader, &vendor.vendor, surroundings);
-        reader.finish();
+        let Some(protocol) = build_protocol(vendor, &reading, surroundings) else { continue };
+        let Table { place, path, .. } = &vendor.table;
         match vendor_site(config, vendor, protocol) {
             Ok(site) => sites.push(site),
-            Err(why) => problems.push(format!("vendor `{}`: {why}", vendor.vendor.id)),
+            Err(why) => reading.note(Problem { place: place.clone(), path: path.clone(), text: why }),
         }
     }
     problems.extend(reading.into_problems().iter().map(ToString::to_string));
     sites
 }
 
-fn vendor_site(
-    config: &Config,
-    settings: &VendorSettings,
-    protocol: Option<Box<dyn Protocol>>,
-) -> Result<VendorSite, String> {
-    let protocol = protocol.ok_or("expected a protocol that can be built")?;
+/// `None` after at least one problem was noted.
+fn build_protocol(
+    vendor: &VendorSettings,
+    reading: &Reading<'_>,
+    surroundings: protocol::Surroundings,
+) -> Option<Box<dyn Protocol>> {
+    if !protocol::kinds().any(|known| known == vendor.protocol) {
+        let known: Vec<_> = protocol::kinds().map(|kind| format!("`{kind}`")).collect();
+        reading.of(&vendor.table).problem("protocol", format!("expected one of {}", known.join(", ")));
+        return None;
+    }
+    let path = join(&vendor.table.path, &vendor.protocol);
+    let empty = Table { path, place: vendor.table.place.clone(), entries: BTreeMap::new() };
+    let reader = reading.of(vendor.settings.as_ref().unwrap_or(&empty));
+    let protocol = protocol::build(&vendor.protocol, &reader, &vendor.vendor, surroundings);
+    reader.finish();
+    protocol
+}
+
+fn vendor_site(config: &Config, settings: &VendorSettings, protocol: Box<dyn Protocol>) -> Result<VendorSite, String> {
     let origin = format!("https://{}", config.public.authority(&settings.host));
     let faces = PublicHost::new(&origin, &settings.vendor).ok_or("expected an `origin` whose host is a name")?;
     let connector = Arc::new(Connector::new(Arc::clone(&settings.vendor), &trust(settings)?)?);

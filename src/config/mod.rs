@@ -210,6 +210,8 @@ pub struct VendorSettings {
     pub vendor: Arc<Vendor>,
     /// Its public host, `ID.PROXY_DOMAIN`.
     pub host: String,
+    /// The whole `[[vendor]]` table, so that a problem has a place.
+    pub table: Table,
     /// The protocol it speaks, a word of `protocol::KINDS`.
     pub protocol: String,
     /// The table named like the protocol, such as `[vendor.gateway]`; read by `protocol`.

@@ -48,7 +48,7 @@ pub(super) fn read(root: &Reader<'_>, context: &Context<'_>, top: &Top) -> Vendo
             }),
         });
         let Some((vendor, host)) = vendor.zip(host) else { continue };
-        found.all.push(VendorSettings { vendor, host, protocol, settings, authorities });
+        found.all.push(VendorSettings { vendor, host, table: whole.clone(), protocol, settings, authorities });
         found.tables.push(whole.clone());
     }
     found

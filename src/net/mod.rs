@@ -1,5 +1,6 @@
 //! The front: listening, TLS, the choice between HTTP/1.1 and HTTP/2, limits and a clean stop. It knows nothing of
 //! libraries, vendors or patrons; whoever answers requests is a [`Handler`].
+mod linger;
 mod listener;
 mod screen;
 mod server;

@@ -1,4 +1,5 @@
 //! Serving connections: handshake, the version that ALPN chose, requests, and a stop that lets what is under way end.
+use super::linger::{Lent, lend, linger};
 use crate::telemetry::{Event, Telemetry};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -124,14 +125,19 @@ impl<H: Handler> Front<H> {
             Ok(Err(_)) => return self.telemetry.emit(&Event::Handshake { cause: "failed" }),
             Err(_) => return self.telemetry.emit(&Event::Handshake { cause: "slow" }),
         };
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let (stream, mut back) = lend(stream);
+        if stream.get_ref().is_some_and(|tls| tls.get_ref().1.alpn_protocol() == Some(b"h2")) {
             self.serve_http2(stream, peer).await;
         } else {
             self.serve_http1(stream, peer).await;
         }
+        // It is not back where it was upgraded: then it is no longer HTTP, and not for us to end.
+        if let Ok(stream) = back.try_recv() {
+            linger(stream).await;
+        }
     }
 
-    async fn serve_http1(self: Arc<Self>, stream: TlsStream<TcpStream>, peer: Peer) {
+    async fn serve_http1(self: Arc<Self>, stream: Lent<TlsStream<TcpStream>>, peer: Peer) {
         let beside = Arc::new((self.handler.clone(), H::Memory::default()));
         let service = service_fn(move |request| {
             let beside = Arc::clone(&beside);
@@ -156,7 +162,7 @@ impl<H: Handler> Front<H> {
         }
     }
 
-    async fn serve_http2(self: Arc<Self>, stream: TlsStream<TcpStream>, peer: Peer) {
+    async fn serve_http2(self: Arc<Self>, stream: Lent<TlsStream<TcpStream>>, peer: Peer) {
         let beside = Arc::new((self.handler.clone(), H::Memory::default()));
         let service = service_fn(move |request| {
             let beside = Arc::clone(&beside);

@@ -7,14 +7,20 @@
     unreachable_pub,
     reason = "a test may stop at the first surprise"
 )]
+mod admin;
 mod architecture;
 mod boundary;
 mod canary;
 mod chromium;
 mod config;
+mod crosswise;
 #[cfg(test)]
 mod deploy;
+mod foreign;
 mod gateway;
 mod journey;
 mod licences;
+mod outage;
+mod reload;
+mod stop;
 mod support;

@@ -1,5 +1,8 @@
 //! What the black-box tests stand on: a running demo and a browser without scripts.
 pub mod browser;
+pub mod observe;
+pub mod served;
+pub mod steady;
 pub mod world;
 
 pub use browser::{Browser, Page};
