@@ -10,6 +10,7 @@
 mod architecture;
 mod boundary;
 mod canary;
+mod config;
 #[cfg(test)]
 mod deploy;
 mod gateway;
