@@ -86,7 +86,7 @@ pub(super) fn build(
     older: Option<(&Bases, &Ilses)>,
     problems: &mut Vec<String>,
 ) -> (Bases, Ilses) {
-    let (mut bases, mut ilses) = (Bases::default(), Ilses::default());
+    let (mut known, mut ilses) = (Bases::default(), Ilses::default());
     for ils in &config.ilses {
         let basis = build_one(config, foundations, ils, (&mut ilses, problems));
         if let Some((known, older)) = older
@@ -94,9 +94,9 @@ pub(super) fn build(
         {
             ilses.keep(&ils.id, older);
         }
-        bases.0.insert(ils.id.clone(), basis);
+        known.0.insert(ils.id.clone(), basis);
     }
-    (bases, ilses)
+    (known, ilses)
 }
 
 fn build_one(
