@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 
 /// How many browsers work at once.
 pub(super) const AT_ONCE: usize = 40;
@@ -50,7 +51,7 @@ impl Reader {
         pages.push(browser.get(&world.vendor_url(vendor, &format!("/article/{mark}"))).await);
         for page in pages {
             assert_eq!(page.status, StatusCode::OK, "{}: {}", page.url, page.text());
-            self.seen.push_str(&format!("{}\n{:?}\n", page.url, page.headers));
+            writeln!(self.seen, "{}\n{:?}", page.url, page.headers).unwrap();
         }
         self.browser = Some(browser);
     }

@@ -53,6 +53,7 @@ const LETTERS: [bool; 256] = {
     let mut table = [false; 256];
     let mut at = 0;
     while at < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
         let byte = at as u8;
         table[at] = byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
         at += 1;
@@ -179,7 +180,7 @@ fn compressed(bytes: &[u8], found: &mut Vec<(&'static str, Vec<u8>)>) {
             0x78 if matches!(rest[1], 0x01 | 0x5e | 0x9c | 0xda) => take("zlib", &mut ZlibDecoder::new(rest)),
             // A body begins after an empty line.
             b'\n' if bytes[..=at].ends_with(b"\r\n\r\n") && may_be_deflated(&rest[1..]) => {
-                take("deflate", &mut DeflateDecoder::new(&rest[1..]))
+                take("deflate", &mut DeflateDecoder::new(&rest[1..]));
             }
             _ => {}
         }

@@ -190,7 +190,9 @@ fn unique(pairs: &[Pair], groups: &BTreeMap<&(usize, String), Vec<usize>>) -> (f
     let lonely = |side: fn(&Pair) -> &Vec<u64>| {
         let mut holders: HashMap<u64, Option<usize>> = HashMap::new();
         for (at, pair) in pairs.iter().enumerate() {
-            side(pair).iter().for_each(|f| drop(holders.entry(*f).and_modify(|h| *h = None).or_insert(Some(at))));
+            for feature in side(pair) {
+                holders.entry(*feature).and_modify(|holder| *holder = None).or_insert(Some(at));
+            }
         }
         holders
     };
@@ -206,6 +208,7 @@ fn unique(pairs: &[Pair], groups: &BTreeMap<&(usize, String), Vec<usize>>) -> (f
 }
 
 /// The share of values below `own`; equal ones count half.
+#[expect(clippy::float_cmp, reason = "equal means the same sum of the same numbers")]
 fn rank_of(own: f64, all: &[f64]) -> f64 {
     let below = all.iter().filter(|v| **v < own).count() as f64;
     let equal = all.iter().filter(|v| **v == own).count() as f64;

@@ -57,13 +57,20 @@ impl Haystack {
 }
 
 /// A needle that was found.
-#[derive(Clone, Debug)]
 pub(super) struct Hit {
     pub(super) needle: String,
     pub(super) how: &'static str,
     /// The haystack and the decodings that led to the bytes.
     pub(super) place: String,
     pub(super) around: String,
+}
+
+impl Hit {
+    /// Where it is and how it was spelled.
+    pub(super) fn told(&self) -> String {
+        let Self { needle, how, place, around } = self;
+        format!("{needle} ({how}) in {place}: {around}")
+    }
 }
 
 struct Pattern {

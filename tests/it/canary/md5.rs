@@ -26,6 +26,7 @@ pub(super) fn md5(message: &[u8]) -> [u8; 16] {
     out
 }
 
+#[expect(clippy::many_single_char_names, reason = "the standard's names")]
 fn mix(state: &mut [u32; 4], block: &[u8]) {
     let word = |i: usize| u32::from_le_bytes(block[i * 4..i * 4 + 4].try_into().unwrap());
     let sines = table();

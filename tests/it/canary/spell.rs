@@ -80,6 +80,9 @@ fn charsets(text: &str, sink: &mut Sink<'_>) {
     }
 }
 
+/// Appends a letter's escape.
+type Writer = fn(&mut String, char);
+
 fn escapes(text: &str, sink: &mut Sink<'_>) {
     let bytes = text.as_bytes();
     let percent = |keep: fn(u8) -> bool| escaped(bytes, keep, |out, b| write!(out, "%{b:02x}").unwrap());
@@ -93,7 +96,6 @@ fn escapes(text: &str, sink: &mut Sink<'_>) {
     }
     let named: String = text.chars().map(named_entity).collect();
     sink("HTML named", named.as_bytes(), Match::Folded);
-    type Writer = fn(&mut String, char);
     let escapes: [(&str, &str, Writer); 3] = [
         ("HTML decimal", "every letter HTML decimal", |out, c| write!(out, "&#{};", c as u32).unwrap()),
         ("HTML hexadecimal", "every letter HTML hexadecimal", |out, c| write!(out, "&#x{:x};", c as u32).unwrap()),
