@@ -1,4 +1,4 @@
-//! A library system that nobody of this project wrote: the SIP2 server of PyPI's `pysip2`, in a process of its own; and
+//! A library system that nobody of this project wrote: the SIP2 server of the package `pysip2`, in a process of its own; and
 //! an installation from nothing, with the commands of the manual.
 use super::support::browser::Browser;
 use super::support::served::{Served, free_port, printed, vestibule};

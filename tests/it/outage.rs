@@ -181,6 +181,10 @@ async fn outage(world: &World, way: Way) -> String {
     assert_eq!(status, 200, "patrons who are signed in go on");
     assert!(ready.contains("library system down: consortium"), "{ready}");
     assert_eq!(scene.blamed(), before, "nothing is counted against a patron");
+    // A reload does not forget that the system is down, nor lets readers find out once more.
+    scene.served.signal("HUP");
+    until("the reload", PATIENCE, || observe::reloads(&scene.served.admin, "accepted") > 0.0).await;
+    assert!(scene.breaker_is_open());
     assert!(scene.served.log().contains("library system is down"), "{}", scene.served.log());
     for secret in [&scene.patron.1, &scene.patron.2] {
         assert!(!scene.served.log().contains(secret.as_str()));

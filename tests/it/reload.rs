@@ -261,6 +261,11 @@ async fn twenty_reloads_under_load_fail_no_request_and_close_no_connection() {
     while let Some(ended) = clients.join_next().await {
         ended.unwrap();
     }
+    let conversations = std::fs::read_dir(world.path("ils_traffic")).unwrap().count() / 2;
+    assert!(
+        conversations <= 12,
+        "the library's system, whose settings did not change, was called {conversations} times"
+    );
     let (accepted, refused) = (reloads(&admin, "accepted"), reloads(&admin, "refused"));
     assert!(accepted >= 20.0 && refused <= 1.0, "{accepted} accepted, {refused} refused");
     println!(
