@@ -88,13 +88,13 @@ pub(super) fn build(
 ) -> (Bases, Ilses) {
     let (mut bases, mut ilses) = (Bases::default(), Ilses::default());
     for ils in &config.ilses {
-        let basis = build_one(config, foundations, ils, (&mut ilses, problems));
+        let new = build_one(config, foundations, ils, (&mut ilses, problems));
         if let Some((known, older)) = older
-            && known.0.get(&ils.id).is_some_and(|known| known.is_like(&basis))
+            && known.0.get(&ils.id).is_some_and(|known| known.is_like(&new))
         {
             ilses.keep(&ils.id, older);
         }
-        bases.0.insert(ils.id.clone(), basis);
+        bases.0.insert(ils.id.clone(), new);
     }
     (bases, ilses)
 }
