@@ -86,17 +86,17 @@ pub(super) fn build(
     older: Option<(&Bases, &Ilses)>,
     problems: &mut Vec<String>,
 ) -> (Bases, Ilses) {
-    let (mut known, mut ilses) = (Bases::default(), Ilses::default());
+    let (mut bases, mut ilses) = (Bases::default(), Ilses::default());
     for ils in &config.ilses {
-        let basis = build_one(config, foundations, ils, (&mut ilses, problems));
+        let new = build_one(config, foundations, ils, (&mut ilses, problems));
         if let Some((known, older)) = older
-            && known.0.get(&ils.id).is_some_and(|known| known.is_like(&basis))
+            && known.0.get(&ils.id).is_some_and(|known| known.is_like(&new))
         {
             ilses.keep(&ils.id, older);
         }
-        known.0.insert(ils.id.clone(), basis);
+        bases.0.insert(ils.id.clone(), new);
     }
-    (known, ilses)
+    (bases, ilses)
 }
 
 fn build_one(
