@@ -59,6 +59,13 @@ impl Ground {
         self.folder.path().join(name)
     }
 
+    /// The end of what the product logged, for when something went wrong.
+    pub(crate) fn log_of_vestibule(&self) -> String {
+        let log = fs::read_to_string(self.at("vestibule.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
+    }
+
     /// Starts an nginx with this configuration on a processor.
     pub(crate) fn nginx(&self, label: &'static str, processor: &str, http: &str, port: u16) -> Outcome<Server> {
         nginx(self.folder.path(), (label, processor), http, port)

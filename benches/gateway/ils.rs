@@ -60,7 +60,9 @@ fn field<'m>(message: &'m str, tag: &str) -> Option<&'m str> {
 /// Adds the request's sequence number and the checksum, if it came with them.
 fn sealed(reply: &str, message: &str) -> Outcome<String> {
     let mut text = reply.to_owned();
-    if let Some((_, rest)) = message.rsplit_once("|AY") {
+    // `AYnAZcccc` at the end.
+    let tail = message.len().checked_sub(9).and_then(|at| message.get(at..)).unwrap_or_default();
+    if let Some(rest) = tail.strip_prefix("AY") {
         write!(text, "AY{}AZ", rest.get(..1).unwrap_or("0"))?;
         let sum = text.bytes().fold(0_u16, |sum, byte| sum.wrapping_add(u16::from(byte)));
         write!(text, "{:04X}", sum.wrapping_neg())?;

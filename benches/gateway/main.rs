@@ -79,23 +79,28 @@ fn run(arguments: &Arguments) -> Outcome<()> {
     let load = tools::load_average();
     process::settle()?;
     let ground = Ground::lay()?;
+    // By now every server has stopped and written what it had to say.
+    measure(&ground, arguments, &load).map_err(|error| format!("{error}\n{}", ground.log_of_vestibule()).into())
+}
+
+fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
     let program = arguments.vestibule.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into());
     if arguments.stay {
-        return stay(&ground, &program);
+        return stay(ground, &program);
     }
-    let mut text = report::head(&command(), &load);
+    let mut text = report::head(&command(), load);
     println!("{text}");
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     if wanted(Part::Throughput) || wanted(Part::Latency) {
-        let proxies = proxies(&ground, &program)?;
+        let proxies = proxies(ground, &program)?;
         for part in [Part::Throughput, Part::Latency].into_iter().filter(|part| wanted(*part)) {
-            tell(&mut text, &proxied(&ground, &proxies, arguments, part)?);
+            tell(&mut text, &proxied(ground, &proxies, arguments, part)?);
         }
     }
     if wanted(Part::SignIns) {
         let patrons = if arguments.quick { 2_000 } else { 100_000 };
         eprintln!("{patrons} sign-ins …");
-        tell(&mut text, &report::sign_ins(&sign_ins::measure(&ground, &program, patrons)?));
+        tell(&mut text, &report::sign_ins(&sign_ins::measure(ground, &program, patrons)?));
     }
     if !arguments.quick && arguments.only.is_none() {
         std::fs::write(RESULTS, text)?;
