@@ -29,8 +29,7 @@ fn load(files: &CertificateFiles) -> Result<Dated, String> {
         .and_then(Iterator::collect)
         .map_err(|_| about(&files.certificate, "expected a PEM certificate chain"))?;
     let leaf = chain.first().ok_or_else(|| about(&files.certificate, "expected a certificate, found none"))?;
-    let (_, parsed) =
-        X509Certificate::from_der(leaf).map_err(|_| about(&files.certificate, "not an X.509 certificate"))?;
+    let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| about(&files.certificate, "not an X.509 certificate"))?;
     let names = names_of(&parsed);
     let not_after = parsed.validity().not_after.timestamp();
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|_| about(&files.key, "expected a PEM private key"))?;

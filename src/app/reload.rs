@@ -68,9 +68,7 @@ impl Fixed {
             ("pseudonym_key` and `session_key", self.keys == other.keys),
         ];
         let changed = same.iter().filter(|(_, same)| !same);
-        changed
-            .map(|(key, _)| format!("`{key}`: expected what the process started with; restart to change it"))
-            .collect()
+        changed.map(|(key, _)| format!("`{key}`: expected what the process started with; restart to change it")).collect()
     }
 }
 

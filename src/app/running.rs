@@ -112,8 +112,9 @@ pub(super) fn texts(problems: &[Problem]) -> Vec<String> {
 }
 
 fn bind_all(config: &Config) -> Result<Vec<TcpListener>, NotStarted> {
-    let bind =
-        |address: &SocketAddr| net::bind(*address).map_err(NotStarted::system(format!("cannot listen on {address}")));
+    let bind = |address: &SocketAddr| {
+        net::bind(*address).map_err(NotStarted::system(format!("cannot listen on {address}")))
+    };
     config.listen.iter().map(bind).collect()
 }
 
@@ -165,7 +166,8 @@ impl Parts {
         for number in 0..config.workers {
             let sockets = listeners.iter().map(TcpListener::try_clone).collect::<Result<Vec<_>, _>>();
             let sockets = sockets.map_err(NotStarted::system("cannot share a socket"))?;
-            let worker = Worker { hall: Arc::clone(&self.hall), number, portal: web::router(Arc::clone(&self.front)) };
+            let worker =
+                Worker { hall: Arc::clone(&self.hall), number, portal: web::router(Arc::clone(&self.front)) };
             let (tls, telemetry, stop) = (Arc::clone(&tls), Arc::clone(&self.telemetry), stop.clone());
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(NotStarted::system("cannot start a worker"))?;
@@ -192,7 +194,8 @@ impl Parts {
     ) -> Result<SocketAddr, NotStarted> {
         let _inside = office.enter();
         let address = admin.local_addr().map_err(NotStarted::system("cannot listen for IT"))?;
-        let listener = tokio::net::TcpListener::from_std(admin).map_err(NotStarted::system("cannot listen for IT"))?;
+        let listener =
+            tokio::net::TcpListener::from_std(admin).map_err(NotStarted::system("cannot listen for IT"))?;
         let closed = closing.clone();
         let shutdown = async move { closed.cancelled().await };
         office.spawn(admin::serve(listener, Arc::clone(&self.telemetry), Arc::clone(&self.readiness), shutdown));
@@ -237,10 +240,7 @@ pub(super) fn know(telemetry: &Telemetry, config: &Config, built: &Built) {
 
 fn ils_states(ilses: &crate::patron::Ilses) -> Vec<IlsState> {
     use crate::patron::IlsHealth;
-    ilses
-        .health()
-        .map(|(id, health)| IlsState { ils: id.to_owned(), answering: health == IlsHealth::Answering })
-        .collect()
+    ilses.health().map(|(id, health)| IlsState { ils: id.to_owned(), answering: health == IlsHealth::Answering }).collect()
 }
 
 impl Running {
@@ -262,8 +262,7 @@ impl Running {
             // A worker that panicked has said so already.
             let _ = worker.join();
         }
-        self.telemetry
-            .emit(&Event::Life { phase: "stopped", detail: if ended { "" } else { "some requests were cut" } });
+        self.telemetry.emit(&Event::Life { phase: "stopped", detail: if ended { "" } else { "some requests were cut" } });
         ended
     }
 

@@ -114,7 +114,12 @@ fn signing_ring(config: &Config, now: Timestamp) -> Result<SigningRing, RingErro
     }
 }
 
-fn build_ilses(config: &Config, foundations: &Foundations, secrets: &FileSecrets, problems: &mut Vec<String>) -> Ilses {
+fn build_ilses(
+    config: &Config,
+    foundations: &Foundations,
+    secrets: &FileSecrets,
+    problems: &mut Vec<String>,
+) -> Ilses {
     let reading = Reading::new(secrets);
     let mut ilses = Ilses::default();
     for ils in &config.ilses {
