@@ -25,14 +25,13 @@ pub(super) struct Hall {
 }
 
 /// One worker's hands.
-#[derive(Clone)]
 pub(super) struct Worker {
     pub(super) hall: Arc<Hall>,
     pub(super) number: usize,
     pub(super) portal: axum::Router,
 }
 
-impl Handler for Worker {
+impl Handler for Arc<Worker> {
     type Body = Reply;
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Reply> {
@@ -40,14 +39,14 @@ impl Handler for Worker {
         let site = self.hall.site.load_full();
         let method = method_label(request.method());
         let version = if request.version() == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" };
-        let host = match screen(&request) {
-            Ok(host) => host,
+        let destination = match screen(&request) {
+            Ok(host) => site.destination(&host),
             Err(refused) => {
                 self.hall.telemetry.emit(&Event::Refused { status: refused.status, cause: refused.cause });
                 return bare(refused.status);
             }
         };
-        let (vendor, response) = match site.destination(&host) {
+        let (vendor, response) = match destination {
             Some(Destination::Portal) => (None, self.portal_answer(&site, request, peer).await),
             Some(Destination::Vendor(index)) => {
                 let Some(vendor) = site.vendors.get(index) else { return bare(500) };
@@ -166,7 +165,7 @@ fn entry_fields(query: &str) -> (String, String) {
             _ => {}
         }
     }
-    let visible = to.bytes().all(|b| b.is_ascii_graphic()) && to.starts_with('/');
+    let visible = to.bytes().all(|b| b.is_ascii_graphic()) && to.starts_with('/') && !to.starts_with("//");
     (ticket, if visible { to } else { "/".to_owned() })
 }
 
@@ -193,10 +192,7 @@ fn redirect(to: &str) -> Response<Reply> {
     *response.status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().insert(LOCATION, location);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(
-        HeaderName::from_static("referrer-policy"),
-        HeaderValue::from_static("no-referrer"),
-    );
+    response.headers_mut().insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
     response
 }
 

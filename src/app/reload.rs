@@ -1,7 +1,7 @@
 //! Reload: on SIGHUP, and when one of the files changes. The new configuration is read and built whole; when anything
 //! is wrong the old one stays and every problem is told. Connections and requests notice nothing.
 use super::hall::Hall;
-use super::running::{know, texts};
+use super::running::{know, texts, watched};
 use super::site::{self, Built, Foundations};
 use crate::config::{self, Config};
 use crate::domain::Clock;
@@ -68,7 +68,9 @@ impl Fixed {
             ("pseudonym_key` and `session_key", self.keys == other.keys),
         ];
         let changed = same.iter().filter(|(_, same)| !same);
-        changed.map(|(key, _)| format!("`{key}`: expected what the process started with; restart to change it")).collect()
+        changed
+            .map(|(key, _)| format!("`{key}`: expected what the process started with; restart to change it"))
+            .collect()
     }
 }
 
@@ -86,9 +88,8 @@ pub(super) async fn watch(reloader: Reloader, closing: CancellationToken) {
         }
         // Marked before reading: a change during the reading is seen at the next look.
         seen = marks(&files);
-        if let Some(now) = reloader.reload()
-            && now != files
-        {
+        let now = reloader.reload();
+        if now != files {
             files = now;
             seen = marks(&files);
         }
@@ -105,19 +106,22 @@ fn marks(files: &[PathBuf]) -> Vec<Option<(u64, std::time::SystemTime)>> {
 }
 
 impl Reloader {
-    /// Gives the files of the new configuration when one took over.
-    fn reload(&self) -> Option<Vec<PathBuf>> {
+    /// Gives the files that are to be watched from now on; those of a bad configuration, too, since mending one of them
+    /// is what comes next.
+    fn reload(&self) -> Vec<PathBuf> {
         match self.build() {
             Ok((config, built)) => {
                 self.take_over(&config, built);
-                Some(config.files)
+                watched(&config)
             }
             Err(problems) => {
                 for problem in &problems {
                     self.telemetry.emit(&Event::ReloadRefused { problem });
                 }
                 self.telemetry.emit(&Event::ReloadFailed { problems: problems.len() });
-                None
+                let mut files = config::files_of(&self.path);
+                files.extend(self.files.iter().filter(|file| !files.contains(file)).cloned().collect::<Vec<_>>());
+                files
             }
         }
     }

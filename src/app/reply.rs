@@ -50,10 +50,7 @@ impl Body for Reply {
     type Data = Bytes;
     type Error = BrokenOff;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         Poll::Ready(match self.get_mut() {
             Self::Vendor(body) => ready!(Pin::new(body).poll_frame(cx)).map(|f| f.map_err(BrokenOff::Vendor)),
             Self::Bytes(body) => ready!(Pin::new(body).poll_frame(cx)).map(|f| f.map_err(|never| match never {})),

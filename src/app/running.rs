@@ -14,6 +14,7 @@ use crate::telemetry::log::{LogFormat, LogGuard};
 use crate::telemetry::{Event, Telemetry, admin, log};
 use crate::web;
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -92,11 +93,12 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
     };
     let parts = Parts::assemble(&config, built, &foundations);
     let listeners = bind_all(&config)?;
-    let admin = net::bind(config.admin).map_err(NotStarted::system(format!("cannot listen on {}", config.admin)))?;
+    let admin =
+        net::bind(config.admin, true).map_err(NotStarted::system(format!("cannot listen on {}", config.admin)))?;
     let stop = Stop::default();
     let workers = parts.spawn_workers(&config, &listeners, &stop)?;
     let closing = CancellationToken::new();
-    let admin = parts.open_office(&office, admin, (path, Fixed::of(&config), config.files.clone()), &closing)?;
+    let admin = parts.open_office(&office, admin, (path, Fixed::of(&config), watched(&config)), &closing)?;
     for listener in &listeners {
         let address = listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
         telemetry.emit(&Event::Life { phase: "listening", detail: &address });
@@ -107,13 +109,22 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
     Ok(Running { office, stop, closing, workers, telemetry, readiness, drain, _log: guard, public, admin })
 }
 
+/// The files whose change is a new configuration: the operator's, and the list of signing keys.
+pub(super) fn watched(config: &Config) -> Vec<std::path::PathBuf> {
+    let mut files = config.files.clone();
+    files.push(config.state_dir.join("keys/ring.json"));
+    files
+}
+
 pub(super) fn texts(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
 fn bind_all(config: &Config) -> Result<Vec<TcpListener>, NotStarted> {
+    // `[::]` also takes IPv4, unless that port has an IPv4 listener of its own.
+    let apart = |address: &SocketAddr| config.listen.iter().any(|a| a.is_ipv4() && a.port() == address.port());
     let bind = |address: &SocketAddr| {
-        net::bind(*address).map_err(NotStarted::system(format!("cannot listen on {address}")))
+        net::bind(*address, apart(address)).map_err(NotStarted::system(format!("cannot listen on {address}")))
     };
     config.listen.iter().map(bind).collect()
 }
@@ -137,6 +148,13 @@ impl Parts {
         let store: Arc<dyn Store> = Arc::new(Memory::new(STORED));
         let key = config.session_key.as_ref().map_or_else(random::<32>, |key| **key);
         let sessions = Arc::new(Sessions::new(store, &key, Arc::clone(&clock)));
+        let counted = Arc::clone(&sessions);
+        telemetry.before_scrape(move |telemetry| {
+            // A store that would have to be waited for keeps its last figure.
+            if let Some(Ok(open)) = counted.count().now_or_never() {
+                telemetry.sessions(open);
+            }
+        });
         let visits = Visits::new(Arc::clone(&sessions), Arc::clone(&telemetry));
         let house = Arc::new(ArcSwap::from_pointee(built.house));
         let front = Arc::new(web::Front {
@@ -166,14 +184,14 @@ impl Parts {
         for number in 0..config.workers {
             let sockets = listeners.iter().map(TcpListener::try_clone).collect::<Result<Vec<_>, _>>();
             let sockets = sockets.map_err(NotStarted::system("cannot share a socket"))?;
-            let worker =
-                Worker { hall: Arc::clone(&self.hall), number, portal: web::router(Arc::clone(&self.front)) };
+            let portal = web::router(Arc::clone(&self.front));
+            let worker = Arc::new(Worker { hall: Arc::clone(&self.hall), number, portal });
             let (tls, telemetry, stop) = (Arc::clone(&tls), Arc::clone(&self.telemetry), stop.clone());
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(NotStarted::system("cannot start a worker"))?;
             let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
                 let front = || Front {
-                    handler: worker.clone(),
+                    handler: Arc::clone(&worker),
                     tls: Arc::clone(&tls),
                     telemetry: Arc::clone(&telemetry),
                     stop: stop.clone(),
@@ -194,8 +212,7 @@ impl Parts {
     ) -> Result<SocketAddr, NotStarted> {
         let _inside = office.enter();
         let address = admin.local_addr().map_err(NotStarted::system("cannot listen for IT"))?;
-        let listener =
-            tokio::net::TcpListener::from_std(admin).map_err(NotStarted::system("cannot listen for IT"))?;
+        let listener = tokio::net::TcpListener::from_std(admin).map_err(NotStarted::system("cannot listen for IT"))?;
         let closed = closing.clone();
         let shutdown = async move { closed.cancelled().await };
         office.spawn(admin::serve(listener, Arc::clone(&self.telemetry), Arc::clone(&self.readiness), shutdown));
@@ -216,7 +233,7 @@ impl Parts {
 }
 
 /// One worker's life: its sockets are served until the stop, and its connections to their end.
-async fn work(sockets: Vec<TcpListener>, front: impl Fn() -> Front<Worker>, stop: &Stop) {
+async fn work(sockets: Vec<TcpListener>, front: impl Fn() -> Front<Arc<Worker>>, stop: &Stop) {
     for socket in sockets {
         // A socket that the kernel gave us once can be registered again; else this worker has one less.
         if let Ok(listener) = tokio::net::TcpListener::from_std(socket) {
@@ -240,7 +257,10 @@ pub(super) fn know(telemetry: &Telemetry, config: &Config, built: &Built) {
 
 fn ils_states(ilses: &crate::patron::Ilses) -> Vec<IlsState> {
     use crate::patron::IlsHealth;
-    ilses.health().map(|(id, health)| IlsState { ils: id.to_owned(), answering: health == IlsHealth::Answering }).collect()
+    ilses
+        .health()
+        .map(|(id, health)| IlsState { ils: id.to_owned(), answering: health == IlsHealth::Answering })
+        .collect()
 }
 
 impl Running {
@@ -262,7 +282,8 @@ impl Running {
             // A worker that panicked has said so already.
             let _ = worker.join();
         }
-        self.telemetry.emit(&Event::Life { phase: "stopped", detail: if ended { "" } else { "some requests were cut" } });
+        self.telemetry
+            .emit(&Event::Life { phase: "stopped", detail: if ended { "" } else { "some requests were cut" } });
         ended
     }
 

@@ -1,7 +1,7 @@
 //! The site: one configuration, made into everything that answers requests. Immutable; a reload makes a new one and
 //! puts it in place of the old, and requests under way end in the one in which they began.
 use super::certificates::{self, Dated};
-use crate::config::{Config, FileSecrets, LibrarySettings, VendorSettings};
+use crate::config::{self, Config, FileSecrets, LibrarySettings, VendorSettings};
 use crate::domain::settings::{Place, Reading, Table};
 use crate::domain::{Clock, Timestamp, Vendor};
 use crate::egress::{Connector, PublicHost, Rules, TlsTrust, Upstream};
@@ -114,16 +114,13 @@ fn signing_ring(config: &Config, now: Timestamp) -> Result<SigningRing, RingErro
     }
 }
 
-fn build_ilses(
-    config: &Config,
-    foundations: &Foundations,
-    secrets: &FileSecrets,
-    problems: &mut Vec<String>,
-) -> Ilses {
+fn build_ilses(config: &Config, foundations: &Foundations, secrets: &FileSecrets, problems: &mut Vec<String>) -> Ilses {
     let reading = Reading::new(secrets);
     let mut ilses = Ilses::default();
     for ils in &config.ilses {
-        ilses.add(&ils.id, &reading.of(&ils.table), &foundations.clock, &foundations.telemetry);
+        let reader = config::ils_reader(&reading, ils);
+        ilses.add(&ils.id, &reader, &foundations.clock, &foundations.telemetry);
+        reader.finish();
     }
     problems.extend(reading.into_problems().iter().map(ToString::to_string));
     ilses

@@ -1,11 +1,13 @@
 //! `vestibule check`: every problem at once, and with `--live` whether the ILS and the vendors answer.
 use super::{Exit, Failure, Out, counted, live, wait_for};
-use crate::config::{self, Config, Draft, FileSecrets, IlsSettings, ProtocolSettings};
+use crate::config::{self, Config, Draft, FileSecrets, IlsSettings};
 use crate::domain::settings::{Problem, Reading, Value};
 use crate::domain::{Clock, SystemClock};
 use crate::patron::{Ilses, ils_kinds};
+use crate::protocol::{self, Algorithm, RingError, SigningRing, Surroundings};
 use crate::telemetry::Telemetry;
 use clap::Args;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,7 +71,7 @@ fn opaque(draft: &Draft) -> (Ilses, Vec<Problem>) {
     let mut ilses = Ilses::default();
     let mut problems = draft.problems.clone();
     problems.extend(read_ilses(&draft.ilses, &draft.secrets, &mut ilses));
-    problems.extend(read_protocols(&draft.protocols, &draft.secrets));
+    problems.extend(read_protocols(draft));
     problems.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
     problems.dedup();
     (ilses, problems)
@@ -93,12 +95,38 @@ pub(super) fn read_ilses(settings: &[IlsSettings], secrets: &FileSecrets, ilses:
 }
 
 /// Reads the tables of the vendors' protocols.
-fn read_protocols(settings: &[ProtocolSettings], secrets: &FileSecrets) -> Vec<Problem> {
-    let reading = Reading::new(secrets);
-    for vendor in settings {
-        if vendor.protocol != "gateway" {
-            reading.of(&vendor.vendor).problem("protocol", "expected one of `gateway`");
+fn read_protocols(draft: &Draft) -> Vec<Problem> {
+    let reading = Reading::new(&draft.secrets);
+    let keys = match ring(draft) {
+        Ok(keys) => Arc::new(keys),
+        Err(why) => {
+            reading.note(Problem { place: draft.place.clone(), path: "state_dir".to_owned(), text: why.to_string() });
+            return reading.into_problems();
         }
+    };
+    for settings in &draft.protocols {
+        if !protocol::kinds().any(|known| known == settings.protocol) {
+            let known: Vec<_> = protocol::kinds().map(|kind| format!("`{kind}`")).collect();
+            reading.of(&settings.table).problem("protocol", format!("expected one of {}", known.join(", ")));
+            continue;
+        }
+        let Some(vendor) = &settings.vendor else { continue };
+        let reader = reading.of(&settings.settings);
+        let surroundings = Surroundings { issuer: Arc::from(""), keys: Arc::clone(&keys) };
+        drop(protocol::build(&settings.protocol, &reader, vendor, surroundings));
+        reader.finish();
     }
     reading.into_problems()
+}
+
+/// The signing keys, or others in their place where there are none yet: `serve` makes them at its first start. Who
+/// checks need not be who serves, and may lack the right to read keys.
+fn ring(draft: &Draft) -> Result<SigningRing, RingError> {
+    let saved = draft.config.as_ref().map(|config| SigningRing::load(&config.state_dir.join("keys")));
+    match saved {
+        None | Some(Err(RingError::Missing | RingError::File(_, ErrorKind::PermissionDenied))) => {
+            SigningRing::unsaved(&Algorithm::ALL, SystemClock.now())
+        }
+        Some(saved) => saved,
+    }
 }

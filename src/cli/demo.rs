@@ -29,8 +29,7 @@ pub(super) fn run(demo: &Demo, out: &mut Out) -> Result<(), Failure> {
     let port = free_port(demo.port).map_err(about("the port is taken; `--port` takes another"))?;
     let certificates = dev_certs::make(&folder.join("certs"), &NAMES, SystemClock.now());
     let certificates = certificates.map_err(|why| Failure::new(Exit::Unavailable, why.to_string()))?;
-    let certificates =
-        CertFiles { ca: certificates.ca, certificate: certificates.certificate, key: certificates.key };
+    let certificates = CertFiles { ca: certificates.ca, certificate: certificates.certificate, key: certificates.key };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(about("cannot start a thread"))?;
     let world = runtime.block_on(World::lay(&folder, port, certificates)).map_err(about("cannot lay the demo"))?;

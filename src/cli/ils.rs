@@ -2,7 +2,7 @@
 use super::{Exit, Failure, Out, check, live, load, wait_for};
 use crate::patron::{Credentials, Ilses};
 use clap::{Args, Subcommand};
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 

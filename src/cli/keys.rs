@@ -37,7 +37,7 @@ pub(super) struct New {
     /// Make signing keys in the state folder of this configuration
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What the signing keys are for: ES256, RS256 or EdDSA; may be given several times
+    /// What the signing keys are for: `ES256`, `RS256` or `EdDSA`; may be given several times
     #[arg(long, value_name = "NAME", value_parser = algorithm, default_value = "ES256", conflicts_with = "pseudonym")]
     algorithm: Vec<Algorithm>,
 }
@@ -90,7 +90,9 @@ pub(super) fn run(keys: &Keys, out: &mut Out) -> Result<(), Failure> {
             let how = Rotation { overlap: *overlap, at_once: *now };
             let (ring, changes) =
                 SigningRing::rotate(&folder(config, out)?, SystemClock.now(), how).map_err(failure)?;
-            changes.iter().for_each(|change| out.line(&told(change)));
+            for change in &changes {
+                out.line(&told(change));
+            }
             show(&ring, out);
             Ok(())
         }

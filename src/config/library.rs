@@ -17,7 +17,7 @@ pub(super) const AN_ID: &str = "1 to 40 lower-case ASCII letters, digits and inn
 pub(super) struct Libraries {
     pub(super) ids: Ids,
     pub(super) ilses: Vec<IlsSettings>,
-    pub(super) libraries: Vec<LibrarySettings>,
+    pub(super) all: Vec<LibrarySettings>,
 }
 
 pub(super) fn read(root: &Reader<'_>, context: &Context<'_>) -> Libraries {
@@ -41,7 +41,7 @@ pub(super) fn read(root: &Reader<'_>, context: &Context<'_>) -> Libraries {
         table.finish();
     }
     warn_of_unused(root, context, &libraries);
-    Libraries { ids, ilses, libraries }
+    Libraries { ids, ilses, all: libraries }
 }
 
 fn warn_of_unused(root: &Reader<'_>, context: &Context<'_>, libraries: &[LibrarySettings]) {

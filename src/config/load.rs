@@ -81,8 +81,10 @@ impl Loader {
             // The parser's messages name what it expected; they quote nothing of the file.
             self.note((&place, ""), format!("expected TOML, found something else: {}", error.message()));
         }
-        let table = source.table(parsed.get_ref(), source.place(&(0..0)), &mut self.problems);
-        errors.is_empty().then_some(table)
+        if !errors.is_empty() {
+            return None;
+        }
+        Some(source.table(parsed.get_ref(), source.place(&(0..0)), &mut self.problems))
     }
 
     fn include(&mut self, table: &mut Table, include: &Node, including: &Path) {
@@ -102,7 +104,9 @@ impl Loader {
                 Ok(files) => {
                     for file in files {
                         let other = self.file(&file, asked);
-                        other.into_iter().for_each(|other| self.merge(table, other, ""));
+                        if let Some(other) = other {
+                            self.merge(table, other, "");
+                        }
                     }
                 }
                 Err(why) => self.note(asked, why),

@@ -1,6 +1,6 @@
 //! The configuration: one TOML file with includes, read strictly. Every problem is told at once, with its key path and
 //! line; secrets come from files or the environment only. Everything is parsed before any socket opens.
-use crate::domain::settings::{Problem, Reader, Reading, Table};
+use crate::domain::settings::{Place, Problem, Reader, Reading, Table};
 use crate::domain::{AddressRule, Library, Licence, Timestamp, Vendor};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ mod parse;
 mod secret;
 mod vendor;
 
-pub use certificate::{certified_key, covers};
+pub use certificate::certified_key;
 pub use secret::FileSecrets;
 
 /// Reads the configuration in `path` and everything that it names, and checks it as of `now`.
@@ -34,6 +34,14 @@ pub fn load(path: &Path, now: Timestamp) -> Result<Config, Vec<Problem>> {
 #[must_use]
 pub fn read(path: &Path, now: Timestamp) -> Draft {
     parse::draft(path, now)
+}
+
+/// Every file that the configuration in `path` consists of or names, secrets among them: a change of one is a reason to
+/// load again. Also where the configuration has problems.
+#[must_use]
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
+    // Which files they are does not depend on the time.
+    read(path, Timestamp::from_seconds(0)).files
 }
 
 /// A reader of an `[[ils]]` table for `patron::ils`, to be finished by the caller.
@@ -59,6 +67,10 @@ pub struct Draft {
     pub warnings: Vec<Problem>,
     /// The secrets that the opaque tables name.
     pub secrets: FileSecrets,
+    /// Where the configuration begins, for problems of no single key.
+    pub place: Place,
+    /// Every file that was read or is named, secrets among them.
+    pub files: Vec<PathBuf>,
 }
 
 /// A whole configuration without problems.
@@ -145,6 +157,8 @@ pub struct CertificateFiles {
     pub key: PathBuf,
     /// The DNS names of the leaf, lower case; a wildcard begins with `*.`.
     pub names: Vec<String>,
+    /// The second after which the certificate is no longer valid.
+    pub not_after: i64,
 }
 
 /// Lifetimes of sessions.
@@ -204,13 +218,15 @@ pub struct VendorSettings {
     pub authorities: Option<Arc<[u8]>>,
 }
 
-/// What a vendor's `protocol` room is to read.
+/// What the `protocol` room is to read of a `[[vendor]]` table.
 #[derive(Clone, Debug)]
 pub struct ProtocolSettings {
+    /// The vendor, where the rest of its table is right.
+    pub vendor: Option<Arc<Vendor>>,
     /// The whole `[[vendor]]` table, so that a problem has a place.
-    pub vendor: Table,
+    pub table: Table,
     /// The protocol it speaks, a word of `protocol::KINDS`.
     pub protocol: String,
-    /// The table named like the protocol.
-    pub settings: Option<Table>,
+    /// The table named like the protocol; empty where there is none.
+    pub settings: Table,
 }

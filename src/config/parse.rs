@@ -88,12 +88,31 @@ pub(super) fn draft(path: &Path, now: Timestamp) -> Draft {
         parts = Parts::read(&reading, &context, &table);
         problems = reading.into_problems();
     }
+    problems.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
     let warnings = context.warnings.into_inner();
     let mut files = context.files.into_inner();
-    files.extend(secrets.files());
+    named_files(&table, folder, &mut files);
     let (ilses, protocols) = (parts.libraries.ilses.clone(), parts.vendors.protocols.clone());
-    let config = if problems.is_empty() { parts.finish((&warnings, files, folder)) } else { None };
-    Draft { config, ilses, protocols, problems, warnings, secrets }
+    let config = if problems.is_empty() { parts.finish((&warnings, &files, folder)) } else { None };
+    Draft { config, ilses, protocols, problems, warnings, secrets, place: table.place, files }
+}
+
+/// Files that keys such as `password_file` name, in opaque tables too.
+fn named_files(table: &Table, folder: &Path, files: &mut Vec<PathBuf>) {
+    for (key, node) in &table.entries {
+        match &node.value {
+            Value::Text(name) if key.ends_with("_file") => files.push(folder.join(name)),
+            Value::Table(inner) => named_files(inner, folder, files),
+            Value::List(items) => {
+                for item in items {
+                    if let Value::Table(inner) = &item.value {
+                        named_files(inner, folder, files);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The parts of a configuration, as far as they could be read.
@@ -121,7 +140,7 @@ impl Parts {
         Self { top, certificates, libraries, vendors, licences }
     }
 
-    fn finish(self, (warnings, files, folder): (&[Problem], Vec<PathBuf>, &Path)) -> Option<Config> {
+    fn finish(self, (warnings, files, folder): (&[Problem], &[PathBuf], &Path)) -> Option<Config> {
         let top = self.top;
         Some(Config {
             public: top.public?,
@@ -137,12 +156,12 @@ impl Parts {
             pages: top.pages,
             drain: top.drain,
             ilses: self.libraries.ilses,
-            libraries: self.libraries.libraries,
-            vendors: self.vendors.vendors,
+            libraries: self.libraries.all,
+            vendors: self.vendors.all,
             licences: self.licences,
             session_key: top.session_key,
             warnings: warnings.to_vec(),
-            files,
+            files: files.to_vec(),
             folder: folder.to_path_buf(),
         })
     }

@@ -1,7 +1,6 @@
 //! Secrets: from files that nobody else can read, or from the environment. Nothing of a secret, nor of the name by
 //! which it was asked for, enters a message.
 use crate::domain::settings::Secrets;
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -12,30 +11,19 @@ use zeroize::Zeroizing;
 const MOST_BYTES: u64 = 64 << 10;
 
 /// Secrets that a configuration names: files are relative to its folder.
-pub struct FileSecrets {
-    folder: PathBuf,
-    read: RefCell<Vec<PathBuf>>,
-}
+pub struct FileSecrets(PathBuf);
 
 impl FileSecrets {
     /// Secrets of a configuration in `folder`.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf(), read: RefCell::new(Vec::new()) }
-    }
-
-    /// The files that were asked for so far.
-    #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
-        self.read.borrow().clone()
+        Self(folder.to_path_buf())
     }
 }
 
 impl Secrets for FileSecrets {
     fn file(&self, path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-        let path = self.folder.join(path);
-        self.read.borrow_mut().push(path.clone());
-        private_file(&path).map_err(str::to_owned)
+        private_file(&self.0.join(path)).map_err(str::to_owned)
     }
 
     fn environment(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, String> {
@@ -53,7 +41,7 @@ impl Secrets for FileSecrets {
 }
 
 /// Reads a file that only its owner may read.
-pub(super) fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static str> {
     // Asked before opening: opening a pipe would wait for a writer.
     let meta = std::fs::metadata(path).map_err(|_| "expected a file that can be read, found none")?;
     if !meta.is_file() {
@@ -61,9 +49,6 @@ pub(super) fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static s
     }
     let file = File::open(path).map_err(|_| "expected a file that can be read, found one that may not be")?;
     let meta = file.metadata().map_err(|_| "expected a file that can be read, found one that may not be")?;
-    if meta.mode() & 0o077 != 0 {
-        return Err("expected a file that only its owner can read, found one that others can; run `chmod 600` on it");
-    }
     if meta.len() > MOST_BYTES {
         return Err("expected a secret of at most 64 KiB, found a larger file");
     }
@@ -74,7 +59,22 @@ pub(super) fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static s
     if bytes.is_empty() {
         return Err("expected a secret, found an empty file");
     }
+    if meta.mode() & others(path) != 0 && !is_certificates(&bytes) {
+        return Err("expected a file that only its owner can read, found one that others can; run `chmod 600` on it");
+    }
     Ok(bytes)
+}
+
+/// Which bits of a file's mode mean others. systemd lets a service read its credentials by an access list, which shows
+/// as a right of the group.
+fn others(path: &Path) -> u32 {
+    if path.starts_with("/run/credentials") { 0o007 } else { 0o077 }
+}
+
+/// Whether a file holds certificates and nothing else: then it is no secret, although it is read like one.
+fn is_certificates(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    text.contains("-----BEGIN CERTIFICATE-----") && !text.contains("PRIVATE KEY-----")
 }
 
 #[cfg(test)]
@@ -98,6 +98,9 @@ mod tests {
             let why = file_with(mode, b"canary-7").unwrap_err();
             assert!(why.contains("chmod 600") && !why.contains("canary"), "{why}");
         }
+        let (certificate, key) = ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN PRIVATE KEY-----\n");
+        assert!(file_with(0o644, certificate.as_bytes()).is_ok());
+        assert!(file_with(0o644, format!("{certificate}{key}").as_bytes()).is_err());
         assert!(file_with(0o600, b"").unwrap_err().contains("empty"));
         assert!(file_with(0o600, &vec![b'x'; 65 << 10]).unwrap_err().contains("64 KiB"));
         let nowhere = FileSecrets::in_folder(Path::new("/nonexistent"));

@@ -2,8 +2,9 @@
 use super::library::{AN_ADDRESS_RANGE, id, name};
 use super::parse::{Context, Ids, Top};
 use super::{ProtocolSettings, VendorSettings, certificate, names};
-use crate::domain::settings::{Place, Reader, Table};
+use crate::domain::settings::{Place, Reader, Table, join};
 use crate::domain::{AddressRule, Licence, Vendor, VendorId, VendorOrigin, is_public};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What an origin looks like.
@@ -13,13 +14,13 @@ const AN_ORIGIN: &str = "an origin such as `https://www.example.com`, without us
 #[derive(Default)]
 pub(super) struct Vendors {
     pub(super) ids: Ids,
-    pub(super) vendors: Vec<VendorSettings>,
+    pub(super) all: Vec<VendorSettings>,
     pub(super) protocols: Vec<ProtocolSettings>,
     tables: Vec<Table>,
 }
 
 pub(super) fn read(root: &Reader<'_>, context: &Context<'_>, top: &Top) -> Vendors {
-    let mut all = Vendors::default();
+    let mut found = Vendors::default();
     let mut origins: Vec<(VendorOrigin, Place)> = Vec::new();
     let tables = root.tables("vendor");
     if tables.is_empty() {
@@ -28,20 +29,29 @@ pub(super) fn read(root: &Reader<'_>, context: &Context<'_>, top: &Top) -> Vendo
     for table in tables {
         let protocol = protocol(&table);
         let authorities = authorities(&table, context);
-        let read = vendor(&table, context, (top, &mut all.ids));
+        let read = vendor(&table, context, (top, &mut found.ids));
         if let Some((vendor, _)) = &read {
             warn_of_shared_origin(&table, context, vendor, &mut origins);
         }
         let whole = table.table_read();
         table.finish();
         let Some((protocol, settings)) = protocol else { continue };
-        let (vendor, word) = (whole.clone(), protocol.clone());
-        all.protocols.push(ProtocolSettings { vendor, protocol: word, settings: settings.clone() });
-        let Some((vendor, host)) = read else { continue };
-        all.vendors.push(VendorSettings { vendor: Arc::new(vendor), host, protocol, settings, authorities });
-        all.tables.push(whole.clone());
+        let (vendor, host) = read.map(|(vendor, host)| (Arc::new(vendor), host)).unzip();
+        found.protocols.push(ProtocolSettings {
+            vendor: vendor.clone(),
+            table: whole.clone(),
+            protocol: protocol.clone(),
+            settings: settings.clone().unwrap_or_else(|| Table {
+                path: join(&whole.path, &protocol),
+                place: whole.place.clone(),
+                entries: BTreeMap::new(),
+            }),
+        });
+        let Some((vendor, host)) = vendor.zip(host) else { continue };
+        found.all.push(VendorSettings { vendor, host, protocol, settings, authorities });
+        found.tables.push(whole.clone());
     }
-    all
+    found
 }
 
 /// The protocol's word and its table, which `protocol` reads.
@@ -138,7 +148,6 @@ fn warn_of_shared_origin(
 
 fn authorities(table: &Reader<'_>, context: &Context<'_>) -> Option<Arc<[u8]>> {
     let path = context.path(&table.text("ca_file")?);
-    context.has_read(path.clone());
     certificate::authorities(&path).map(Arc::from).map_err(|why| table.problem("ca_file", why)).ok()
 }
 
@@ -184,7 +193,7 @@ fn pass_header(text: &str) -> Option<String> {
 impl Vendors {
     /// Warns of vendors that nobody may use.
     pub(super) fn warn_of_unlicensed(&self, context: &Context<'_>, licences: &[Licence]) {
-        for (vendor, table) in self.vendors.iter().zip(&self.tables) {
+        for (vendor, table) in self.all.iter().zip(&self.tables) {
             if !licences.iter().any(|licence| licence.vendor == vendor.vendor.id) {
                 context.warn_at(table, "id", "no licence names this vendor: nobody can use it");
             }

@@ -7,15 +7,15 @@ use std::net::{SocketAddr, TcpListener};
 /// Connections that the kernel may hold for us.
 const BACKLOG: i32 = 4096;
 
-/// Binds an address; port 0 takes any free port.
+/// Binds an address; port 0 takes any free port. An IPv6 address takes IPv4 as well, unless it is to be kept `apart`.
 ///
 /// # Errors
 /// The operating system's.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub fn bind(address: SocketAddr, apart: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(apart)?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

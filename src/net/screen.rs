@@ -1,6 +1,7 @@
 //! The screen: what a request must look like before anyone answers it.
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Version};
+use std::borrow::Cow;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ const fn refuse<T>(status: u16, cause: &'static str) -> Result<T, Screened> {
 ///
 /// # Errors
 /// [`Screened`].
-pub fn screen<B>(request: &Request<B>) -> Result<String, Screened> {
+pub fn screen<B>(request: &Request<B>) -> Result<Cow<'_, str>, Screened> {
     // CONNECT would make a tunnel of us; TRACE echoes cookies.
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return refuse(501, "method");
@@ -29,7 +30,11 @@ pub fn screen<B>(request: &Request<B>) -> Result<String, Screened> {
         return refuse(400, "length_and_coding");
     }
     let authority = authority(request, headers)?;
-    host_of(authority).map_or_else(|| refuse(400, "host_malformed"), |host| Ok(host.to_ascii_lowercase()))
+    match host_of(authority) {
+        None => refuse(400, "host_malformed"),
+        Some(host) if host.bytes().any(|b| b.is_ascii_uppercase()) => Ok(Cow::Owned(host.to_ascii_lowercase())),
+        Some(host) => Ok(Cow::Borrowed(host)),
+    }
 }
 
 /// One authority: the `Host` field, or HTTP/2's pseudo-field; where there are both, they are the same.

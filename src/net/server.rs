@@ -110,6 +110,7 @@ impl<H: Handler> Front<H> {
     }
 
     async fn serve(self: Arc<Self>, acceptor: TlsAcceptor, stream: TcpStream, peer: Peer) {
+        let _counted = Counted::one(Arc::clone(&self.telemetry));
         let _ = stream.set_nodelay(true);
         let stream = match timeout(HANDSHAKE, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
@@ -169,5 +170,21 @@ impl<H: Handler> Front<H> {
                 let _ = connection.await;
             }
         }
+    }
+}
+
+/// One connection in the gauge, for as long as it lives.
+struct Counted(Arc<Telemetry>);
+
+impl Counted {
+    fn one(telemetry: Arc<Telemetry>) -> Self {
+        telemetry.connections(1);
+        Self(telemetry)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections(-1);
     }
 }

@@ -188,6 +188,21 @@ impl SigningRing {
         Ok((Self::open(&folder, entries)?, changes))
     }
 
+    /// Keys of `algorithms` that are kept nowhere: for checking what would be signed.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub fn unsaved(algorithms: &[Algorithm], now: Timestamp) -> Result<Self, RingError> {
+        let mut keys = Vec::with_capacity(algorithms.len());
+        for alg in algorithms {
+            let key = SigningKey::from_pem(*alg, key::generate(*alg)?.as_bytes())?;
+            let (kid, at) = (key.kid.clone(), now.seconds());
+            let entry = Entry { kid, alg: *alg, state: KeyState::Current, created: at, since: at };
+            keys.push(Held { entry, key });
+        }
+        Self::of(keys)
+    }
+
     fn open(folder: &Folder, entries: Vec<Entry>) -> Result<Self, RingError> {
         let mut keys = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -200,6 +215,10 @@ impl SigningRing {
         if keys.is_empty() {
             return Err(RingError::Missing);
         }
+        Self::of(keys)
+    }
+
+    fn of(keys: Vec<Held>) -> Result<Self, RingError> {
         let set = CoreJsonWebKeySet::new(keys.iter().map(|held| held.key.public.clone()).collect());
         let published = serde_json::to_string(&set).map_err(|_| RingError::Damaged("could not write the key set"))?;
         Ok(Self { keys, published })
@@ -211,11 +230,17 @@ impl SigningRing {
         &self.published
     }
 
+    /// Whether there is a key that signs with `algorithm`.
+    #[must_use]
+    pub fn has(&self, algorithm: Algorithm) -> bool {
+        self.current(algorithm).is_some()
+    }
+
     /// What is known of each key, in the order of algorithms and states.
     #[must_use]
     pub fn show(&self) -> Vec<KeyInfo> {
         let mut all: Vec<_> = self.keys.iter().map(|held| info(&held.entry)).collect();
-        all.sort_by(|a, b| (a.algorithm, a.state, a.since).cmp(&(b.algorithm, b.state, b.since)));
+        all.sort_by_key(|key| (key.algorithm, key.state, key.since));
         all
     }
 
@@ -224,8 +249,12 @@ impl SigningRing {
     /// # Errors
     /// [`RingError::NoKey`] where the ring has no key of this algorithm.
     pub fn sign(&self, algorithm: Algorithm, typ: &str, claims: &impl Serialize) -> Result<String, RingError> {
+        self.current(algorithm).ok_or(RingError::NoKey(algorithm))?.sign(typ, claims)
+    }
+
+    fn current(&self, algorithm: Algorithm) -> Option<&SigningKey> {
         let current = |held: &&Held| held.entry.alg == algorithm && held.entry.state == KeyState::Current;
-        self.keys.iter().find(current).ok_or(RingError::NoKey(algorithm))?.key.sign(typ, claims)
+        self.keys.iter().find(current).map(|held| &held.key)
     }
 }
 

@@ -70,6 +70,14 @@ impl Sessions {
         Ok((id, session))
     }
 
+    /// How many sessions are open, for a gauge.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count(&self) -> Result<u64, StoreError> {
+        self.store.count(Family::Session).await
+    }
+
     /// The session behind a portal cookie's value.
     ///
     /// # Errors

@@ -58,6 +58,9 @@ pub trait Store: Send + Sync {
     /// Adds one to a counter that lives for `life` from its first count; gives the new count.
     fn increment(&self, key: Key, life: Duration) -> BoxFuture<'_, Result<u64, StoreError>>;
 
+    /// About how many values of a family live, for a gauge.
+    fn count(&self, family: Family) -> BoxFuture<'_, Result<u64, StoreError>>;
+
     /// Drops every value of a family.
     fn purge(&self, family: Family) -> BoxFuture<'_, Result<(), StoreError>>;
 }

@@ -124,4 +124,4 @@ fn is_plain_name(host: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -12,7 +12,9 @@ use fluent_bundle::{FluentArgs, FluentValue};
 use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
 use minijinja::value::Kwargs;
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, context};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, context, escape_formatter,
+};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -133,6 +135,7 @@ impl Pages {
             language,
             context! {
                 style => self.style.as_str(),
+                here => "",
                 site => self.languages.text(self.languages.code(language), site, None),
                 portal => if nameless { Value::UNDEFINED } else { Value::from(self.portal.as_str()) },
                 ..problem_context(problem, &code)
@@ -214,6 +217,7 @@ fn environment(
 ) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_formatter(escape);
     environment.set_loader(move |name| {
         let built_in = |name: &str| BUILT_IN.into_iter().find(|(n, _)| *n == name).map(|(_, text)| text.to_owned());
         Ok(match name.strip_prefix("builtin/") {
@@ -231,6 +235,27 @@ fn environment(
         path.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "there is no such file"))
     });
     environment
+}
+
+/// Escapes as the engine does, but leaves `/` as it is: attributes here are always quoted, and addresses stay legible.
+fn escape(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let plain = value.as_str().filter(|_| !value.is_safe() && *state.auto_escape() == AutoEscape::Html);
+    let Some(mut rest) = plain else { return escape_formatter(out, state, value) };
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        let (clean, special) = rest.split_at(at);
+        let entity = match special.as_bytes().first() {
+            Some(b'&') => "&amp;",
+            Some(b'<') => "&lt;",
+            Some(b'>') => "&gt;",
+            Some(b'"') => "&quot;",
+            _ => "&#39;",
+        };
+        out.write_str(clean)?;
+        out.write_str(entity)?;
+        rest = special.get(1..).unwrap_or("");
+    }
+    out.write_str(rest)?;
+    Ok(())
 }
 
 fn translate(languages: &Languages, state: &State<'_, '_>, id: &str, given: &Kwargs) -> Result<String, Error> {

@@ -1,5 +1,5 @@
 //! What the query of a portal address asks for. `url=` takes all the rest, unescaped, as catalogue records have been
-//! written for EZproxy for decades; `qurl=` is the same, percent-encoded.
+//! written for `EZproxy` for decades; `qurl=` is the same, percent-encoded.
 use super::deeplink::looks_like_address;
 use std::borrow::Cow;
 

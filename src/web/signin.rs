@@ -158,16 +158,11 @@ async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, lin
     let onward = link.map(|l| l.address(visit.house.port));
     let scene = Scene { onward: onward.as_deref(), ..Scene::of(None) };
     let lifetimes = visit.house.lifetimes_at(&library.library, visit.address);
-    let opened = match visit.session().await {
-        Ok(Some(old)) => visit.front.sessions.end(&old).await.map_err(|_| ProblemPage::StoreDown),
-        Ok(None) => Ok(()),
-        Err(problem) => Err(problem),
-    };
-    if let Err(problem) = opened {
-        return visit.problem(problem, &scene);
-    }
-    let Ok((id, _)) = visit.front.sessions.open(verified, lifetimes).await else {
-        return visit.problem(ProblemPage::StoreDown, &scene);
+    let opened = visit.front.sessions.open(verified, lifetimes).await.map_err(|_| ProblemPage::StoreDown);
+    let id = match (opened, leave_old(visit).await) {
+        (Ok((id, _)), Ok(())) => id,
+        // A session that was opened here stays unknown to everybody and runs out.
+        (Err(problem), _) | (_, Err(problem)) => return visit.problem(problem, &scene),
     };
     let mut response = see_other(&onward.as_deref().map_or_else(|| "/resources".to_owned(), |a| login_path(Some(a))));
     set_cookie(&mut response, &SessionCookie::Portal.set(&id));
@@ -176,6 +171,14 @@ async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, lin
         set_cookie(&mut response, &cookie(LIBRARY_COOKIE, library.library.id.as_str()));
     }
     response
+}
+
+/// Ends the session that this browser had before.
+async fn leave_old(visit: &Visit) -> Result<(), ProblemPage> {
+    match visit.session().await? {
+        Some(old) => visit.front.sessions.end(&old).await.map_err(|_| ProblemPage::StoreDown),
+        None => Ok(()),
+    }
 }
 
 fn refused(visit: &Visit, refusal: Refusal, library: &HouseLibrary, link: Option<&DeepLink<'_>>) -> Response {

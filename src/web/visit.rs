@@ -13,6 +13,7 @@ use axum::response::Response;
 use http::header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use minijinja::value::merge_maps;
 use minijinja::{Value, context};
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -100,8 +101,7 @@ impl Visit {
                 signed_in => scene.session.is_some(),
                 languages => self.language_links(scene.onward),
                 site,
-                help,
-                ..scene.more.clone()
+                ..merge_maps([context! { help }, scene.more.clone()])
             },
         );
         let mut response = html(status, text);

@@ -1,6 +1,6 @@
 //! The gateway from outside: what crosses to a vendor and back, byte by byte.
-use super::support::browser::{self, Browser};
 use super::support::World;
+use super::support::browser::{self, Browser};
 use http_body_util::BodyExt;
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -41,7 +41,13 @@ async fn only_listed_fields_cross_and_nobody_can_speak_for_us() {
         .header("From", "reader@example.org")
         .header("Referer", "https://login.vestibule.localhost/login?url=x")
         .header("Connection", "close, Library-Assertion")
-        .header("Cookie", format!("theirs=1; {}; VESTIBULE-device=x; theirs2=2", browser.cookies(Url::parse(&origin).unwrap().host_str().unwrap()).join("; ")))
+        .header(
+            "Cookie",
+            format!(
+                "theirs=1; {}; VESTIBULE-device=x; theirs2=2",
+                browser.cookies(Url::parse(&origin).unwrap().host_str().unwrap()).join("; ")
+            ),
+        )
         .header("Accept", "text/plain")
         .header("X-Requested-With", "fetch");
     let page = browser.send(request.body(Bytes::new()).unwrap()).await;

@@ -158,7 +158,9 @@ async fn hosts_that_are_not_ours_and_odd_requests_are_turned_away() {
     let world = World::start();
     let mut browser = world.browser();
     let portal = world.portal().to_owned();
-    for (host, status) in [("evil.example", 421), ("unknown.proxy.localhost", 421), ("a b", 400), ("u@login.vestibule.localhost", 400)] {
+    for (host, status) in
+        [("evil.example", 421), ("unknown.proxy.localhost", 421), ("a b", 400), ("u@login.vestibule.localhost", 400)]
+    {
         let request = Request::get(format!("{portal}/")).header("host", host).body(Default::default()).unwrap();
         let page = browser.send(request).await;
         assert_eq!(page.status.as_u16(), status, "{host}");
@@ -173,7 +175,13 @@ async fn hosts_that_are_not_ours_and_odd_requests_are_turned_away() {
     assert!(page.location().unwrap().as_str().starts_with(&format!("{portal}/login?qurl=")));
     let request = Request::post(world.vendor_url("atlas", "/upload")).body("x".into()).unwrap();
     assert_eq!(browser.send(request).await.status, StatusCode::UNAUTHORIZED);
-    for hostile in ["https://evil.example/", "//evil.example", "https://evil.example@127.0.0.1/", "javascript:alert(1)", "http://169.254.169.254/"] {
+    for hostile in [
+        "https://evil.example/",
+        "//evil.example",
+        "https://evil.example@127.0.0.1/",
+        "javascript:alert(1)",
+        "http://169.254.169.254/",
+    ] {
         let page = browser.get(&format!("{portal}/login?url={hostile}")).await;
         assert!(page.headers.get("location").is_none(), "{hostile}");
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{hostile}");

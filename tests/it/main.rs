@@ -4,10 +4,12 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    unreachable_pub,
     reason = "a test may stop at the first surprise"
 )]
 mod architecture;
 mod boundary;
+mod config;
 #[cfg(test)]
 mod deploy;
 mod gateway;

@@ -1,7 +1,7 @@
 //! The gateway protocol: each request to the vendor's origin carries a signed assertion in one header field, a JWT
 //! (RFC 7519) of type `entitlement+jwt` with `iss`, `aud`, `sub` (the vendor's own name for the patron, or absent),
 //! `iat`, `exp`, `jti`, `eduperson_entitlement` and `eduperson_scoped_affiliation`, and nothing else.
-use super::{Algorithm, KeyInfo, KeyState, Protocol, SigningRing, Surroundings, Unspoken};
+use super::{Algorithm, Protocol, SigningRing, Surroundings, Unspoken};
 use crate::domain::settings::Reader;
 use crate::domain::{Timestamp, Vendor, random};
 use crate::egress::{Assertion, OutboundRequest, Spoken, Visit, is_forwarding_header, is_passed_header};
@@ -48,8 +48,7 @@ pub(super) fn build(settings: &Reader<'_>, vendor: &Vendor, surroundings: Surrou
     let algorithm = settings.word("algorithm", &words).unwrap_or(Algorithm::Es256);
     let audience = settings.text("audience").unwrap_or_else(|| vendor.origin.serialise());
     let lifetime = settings.duration("lifetime", Duration::from_secs(30)..=LONGEST).unwrap_or(LONGEST);
-    let current = |key: &KeyInfo| key.algorithm == algorithm && key.state == KeyState::Current;
-    if !surroundings.keys.show().iter().any(current) {
+    if !surroundings.keys.has(algorithm) {
         settings.problem("algorithm", "expected an algorithm that the signing keys have; hint: `vestibule keys new`");
     }
     Some(Box::new(Gateway {

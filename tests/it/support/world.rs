@@ -103,7 +103,13 @@ impl World {
         self.post_login(browser, form, (card, pin), patron["library"].as_str().unwrap()).await
     }
 
-    pub async fn post_login(&self, browser: &mut Browser, form: &Page, (card, pin): (&str, &str), library: &str) -> Page {
+    pub async fn post_login(
+        &self,
+        browser: &mut Browser,
+        form: &Page,
+        (card, pin): (&str, &str),
+        library: &str,
+    ) -> Page {
         let token = form.hidden("token").unwrap_or_else(|| panic!("no form: {} {}", form.status, form.text()));
         let wanted = form.hidden("qurl").unwrap_or_default();
         let fields = [("token", &*token), ("qurl", &*wanted), ("library", library), ("card", card), ("pin", pin)];

@@ -64,10 +64,21 @@ pub(super) struct Received {
 
 /// What the library system says of itself in reply to 99.
 pub(super) struct Status {
-    /// Whether it lists the patron request that is configured.
-    pub(super) supports_request: bool,
+    /// Which patron request it lists.
+    pub(super) listed: Listed,
     /// Whether it speaks version 2.00.
     pub(super) version_2: bool,
+}
+
+/// How the list of supported messages fits the configured patron request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listed {
+    /// It is there, or there is no list.
+    Configured,
+    /// Only the other one is there, and is used on this connection.
+    Other,
+    /// Neither is there.
+    Neither,
 }
 
 /// One connection.
@@ -150,15 +161,21 @@ impl Conversation {
             return Err(Trouble::unavailable("the ILS says that it is offline"));
         }
         let supported = reply.once(Tag::new(*b"BX")).ok().flatten().unwrap_or_default();
-        let denies = |place: usize| supported.get(place) == Some(&b'N');
-        if self.request == Request::Status && denies(0) && !denies(7) {
-            // 63 tells all that 23 does.
-            self.request = Request::Information;
+        let denies = |request| supported.get(place_in_list(request)) == Some(&b'N');
+        let other = match self.request {
+            Request::Status => Request::Information,
+            Request::Information => Request::Status,
+        };
+        let listed = match (denies(self.request), denies(other)) {
+            (false, _) => Listed::Configured,
+            (true, false) => Listed::Other,
+            (true, true) => Listed::Neither,
+        };
+        if listed == Listed::Other {
+            // Asked in the way that it does not know, it would refuse every patron.
+            self.request = other;
         }
-        Ok(Status {
-            supports_request: !denies(if self.request == Request::Status { 0 } else { 7 }),
-            version_2: reply.fixed.ends_with(b"2.00"),
-        })
+        Ok(Status { listed, version_2: reply.fixed.ends_with(b"2.00") })
     }
 
     /// Asks for a patron.
@@ -208,7 +225,9 @@ impl Conversation {
                 sent = Detection::Checksum;
             }
         }
-        Err(Trouble::unavailable("the ILS asks again and again to repeat the message: see `charset`, `checksums`"))
+        Err(Trouble::unavailable(
+            "the ILS asks again and again to repeat the message: see `charset`, `terminator`, `checksums`",
+        ))
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
@@ -262,6 +281,14 @@ impl Conversation {
         } else {
             Err(Trouble::misconfigured("the ILS says more than the prompts expect: see `prompts`"))
         }
+    }
+}
+
+/// Where the list of supported messages (`BX`) has a patron request.
+const fn place_in_list(request: Request) -> usize {
+    match request {
+        Request::Status => 0,
+        Request::Information => 7,
     }
 }
 

@@ -1,5 +1,5 @@
 //! The probe: the conversation step by step for an operator. It tells names of fields and settings, never a value.
-use super::conversation::{Conversation, Trouble};
+use super::conversation::{Conversation, Listed, Status, Trouble};
 use super::message::{Message, Tag};
 use super::question::Question;
 use super::reply::{self, Asked};
@@ -42,11 +42,9 @@ pub(super) async fn run(settings: &Settings, surroundings: &Surroundings, given:
                 timed("login", settings, tell, conversation.log_in(settings), |()| good("the account is accepted"))
                     .await
             }
-            Opening::Status => timed("status", settings, tell, conversation.status(settings), |status| {
-                said_of_status(status.version_2, status.supports_request)
-            })
-            .await
-            .map(drop),
+            Opening::Status => {
+                timed("status", settings, tell, conversation.status(settings), said_of_status).await.map(drop)
+            }
         };
         if went.is_none() {
             return;
@@ -136,13 +134,13 @@ fn said_of_error(error: IlsError) -> Said {
     (Verdict::Bad, note.to_owned())
 }
 
-fn said_of_status(version_2: bool, supports_request: bool) -> Said {
-    match (version_2, supports_request) {
-        (true, true) => good("online, version 2.00, and the patron request is supported"),
-        (false, _) => {
-            (Verdict::Odd, "the ILS does not say version 2.00: it may not tell whether a PIN is right".into())
-        }
-        (_, false) => (Verdict::Odd, "the ILS says that it does not support this `request`".into()),
+fn said_of_status(status: &Status) -> Said {
+    let odd = |note: &str| (Verdict::Odd, note.to_owned());
+    match (status.version_2, status.listed) {
+        (false, _) => odd("the ILS does not say version 2.00: it may not tell whether a PIN is right"),
+        (true, Listed::Configured) => good("online, version 2.00, and the patron request is supported"),
+        (true, Listed::Other) => odd("the ILS lists only the other patron request, which is used: see `request`"),
+        (true, Listed::Neither) => odd("the ILS lists neither patron request (23, 63)"),
     }
 }
 
@@ -183,7 +181,7 @@ fn said_of_fields(message: &Message<'_>, settings: &Settings) -> String {
     for (key, tag) in used.iter().filter(|(key, tag)| *key != "CQ" && !came(*tag)) {
         let _ = write!(note, "; `{key}` names {}, which did not come", tag.name());
     }
-    if message.command == Request::Status.reply() && settings.request == Request::Status {
+    if message.command == Request::Status.reply() {
         note.push_str("; request 23 seldom brings class, branch or dates: see `request`");
     }
     note

@@ -32,7 +32,8 @@ pub(super) struct Settings {
     pub(super) terminator: Terminator,
     /// `checksums`: whether messages carry a sequence number and a checksum, and answers must; true.
     pub(super) checksums: bool,
-    /// `request`: `63` (patron information) or `23` (patron status: less work for the library system, fewer fields).
+    /// `request`: `63` (patron information) or `23` (patron status: less work for the library system, fewer fields); the
+    /// preset's. Where the library system lists only the other one as supported, that one is used.
     pub(super) request: Request,
     /// `[ils.tags]`: where the facts of a patron stand; the preset's.
     pub(super) tags: Tags,

@@ -1,6 +1,5 @@
 //! The connector against a library system that behaves badly in every way that was seen.
 use super::given::{connector, credentials, settings};
-use super::message::{Detection, Draft, Terminator};
 use super::settings::Settings;
 use super::stand_in::{Act, Line, StandIn};
 use super::*;
@@ -308,13 +307,13 @@ async fn a_refused_login_is_final() {
 
 #[tokio::test]
 async fn a_drip_ends_at_the_one_deadline() {
-    let stand_in = StandIn::start(|l| but(l, |l| vec![Act::Drip(l.good(), Duration::from_millis(10))])).await;
+    let stand_in = StandIn::start(|l| but(l, |l| vec![Act::Drip(l.good(), Duration::from_millis(100))])).await;
     let mut settings = given(&stand_in);
     settings.deadline = Duration::from_millis(120);
     let ils = connector(settings);
     let started = Instant::now();
     assert_eq!(right(&ils, "1").await, Err(IlsError::Unavailable("the ILS did not answer in time")));
-    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(5), "the whole drip takes longer than ten seconds");
     assert_eq!(ils.pool.waiting(), 0);
 }
 
@@ -334,19 +333,20 @@ async fn a_silent_ils_opens_the_breaker() {
     assert_eq!(stand_in.seen.connections(), before, "an open breaker asks nobody");
 }
 
+/// A reply with one more field of any bytes.
+fn with_field(reply: &[u8], field: &[u8]) -> Vec<Act> {
+    let (fields, detection) = reply.split_at(reply.len() - 10);
+    let mut body = [fields, field, b"|", &detection[..5]].concat();
+    let sum = body.iter().fold(0_u16, |sum, b| sum.wrapping_sub(u16::from(*b)));
+    body.extend(format!("{sum:04X}\r").bytes());
+    vec![Act::Send(body)]
+}
+
 #[tokio::test]
 async fn a_reply_of_20_000_bytes_is_read_and_one_of_a_mebibyte_is_not() {
     let long = |times: usize| {
-        move |l: &Line| {
-            but(l, |l| {
-                let short = l.good();
-                let end = short.len() - 10;
-                let mut body = [&short[..end], b"AF", &vec![b'M'; times], b"|", &short[end..short.len() - 5]].concat();
-                let sum = body.iter().fold(0_u16, |sum, b| sum.wrapping_sub(u16::from(*b)));
-                body.extend(format!("{sum:04X}\r").bytes());
-                vec![Act::Send(body)]
-            })
-        }
+        let field = [b"AF", vec![b'M'; times].as_slice()].concat();
+        move |l: &Line| but(l, |l| with_field(&l.good(), &field))
     };
     let stand_in = StandIn::start(long(20_000)).await;
     assert_eq!(right(&connector(given(&stand_in)), "1").await, Ok("id-1".into()));
@@ -358,29 +358,36 @@ async fn a_reply_of_20_000_bytes_is_read_and_one_of_a_mebibyte_is_not() {
 
 #[tokio::test]
 async fn names_in_any_charset_are_dropped_unread() {
-    for name in [&b"Zo\x89"[..], b"Zo\xeb", b"Zo\xc3\xab", b"Zo\xe8e"] {
-        let stand_in = StandIn::start(move |l| {
-            but(l, |l| {
-                let whole = l.patron("1", "", "BLY|CQY");
-                let mut body =
-                    [&whole[..whole.len() - 10], b"AE", name, b"|", &whole[whole.len() - 10..whole.len() - 5]].concat();
-                let sum = body.iter().fold(0_u16, |sum, b| sum.wrapping_sub(u16::from(*b)));
-                body.extend(format!("{sum:04X}\r").bytes());
-                vec![Act::Send(body)]
-            })
-        })
-        .await;
+    for name in [&b"AEZo\x89"[..], b"AEZo\xeb", b"AEZo\xc3\xab", b"AEZo\xe8e", b"\xe2\x82\xac"] {
+        let stand_in = StandIn::start(move |l| but(l, |l| with_field(&l.patron("1", "", "BLY|CQY"), name))).await;
         assert_eq!(right(&connector(settings(&toml(&stand_in, ""))), "1").await, Ok("1".into()));
     }
 }
 
 #[tokio::test]
 async fn an_id_that_is_no_text_in_the_charset_is_not_guessed() {
-    let draft = Draft::new(*b"94", b"1").unwrap().field(message::Tag::new(*b"XI"), b"Zo\xeb").unwrap();
-    let bytes = draft.seal(Detection::Off, Terminator::Cr);
-    let reply = message::Message::decode(bytes.strip_suffix(b"\r").unwrap()).unwrap();
-    let value = reply.once(message::Tag::new(*b"XI")).unwrap().unwrap();
-    assert!(charset::Charset::Utf8.decode(value).is_none());
+    let stand_in = StandIn::start(|l| but(l, |l| with_field(&l.patron("1", "", "BLY|CQY"), b"XIZo\xeb"))).await;
+    let answer = |charset| {
+        let ils = connector(settings(&toml(&stand_in, &format!("subject_field = \"XI\"\ncharset = \"{charset}\""))));
+        async move { right(&ils, "1").await }
+    };
+    assert!(matches!(answer("utf-8").await, Err(IlsError::Misconfigured(_))));
+    assert_eq!(answer("latin-1").await, Ok("Zoë".into()));
+}
+
+#[tokio::test]
+async fn the_patron_request_that_the_system_lists_is_used() {
+    let stand_in = StandIn::start(|l| {
+        if l.text.starts_with(b"99") {
+            let fixed = "YYYYNN10000520261122    1200002.00";
+            vec![Act::Send(l.reply(*b"98", fixed, "AOMAIN|BXYYYYYYYNYYYNYYYY"))]
+        } else {
+            good(l)
+        }
+    })
+    .await;
+    assert_eq!(right(&connector(given(&stand_in)), "1").await, Ok("id-1".into()));
+    assert_eq!((stand_in.seen.count(b"\r23000"), stand_in.seen.count(b"\r63000")), (1, 0));
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! The vectors: frames as many products send them, and conversations with Koha 23.05, each with what must come of it.
-use super::conversation::{Conversation, Trouble};
+use super::conversation::{Conversation, Listed, Trouble};
 use super::given::{NOW, credentials, settings};
 use super::message::{Checksum, Detection, Draft, Message, Tag, Terminator, verify};
 use super::question::Question;
@@ -124,8 +124,9 @@ async fn outcome_on_the_wire(vector: &Value) -> (&'static str, Option<Record>) {
         }
         "online" | "offline" => match conversation.status(&settings).await {
             Ok(status) => {
-                assert!(status.version_2 && status.supports_request);
+                assert!(status.version_2);
                 let other = text(vector, "name") == "acs-status-no-23";
+                assert_eq!(status.listed, if other { Listed::Other } else { Listed::Configured });
                 assert_eq!(conversation.request(), if other { Request::Information } else { Request::Status });
                 ("online", None)
             }
