@@ -2,7 +2,7 @@
 use super::reply::Reply;
 use super::site::{Destination, Site, VendorSite};
 use crate::domain::{Clock, Timestamp};
-use crate::egress::{NoVisit, OutboundRequest, Trouble, Visits};
+use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits};
 use crate::net::{Handler, Peer, screen};
 use crate::session::ENTER_PATH;
 use crate::telemetry::{Event, Telemetry};
@@ -33,8 +33,9 @@ pub(super) struct Worker {
 
 impl Handler for Arc<Worker> {
     type Body = Reply;
+    type Memory = Remembered;
 
-    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Reply> {
+    async fn answer(&self, request: Request<Incoming>, (peer, memory): (Peer, &Remembered)) -> Response<Reply> {
         let started = Instant::now();
         let site = self.hall.site.load_full();
         let method = method_label(request.method());
@@ -50,7 +51,7 @@ impl Handler for Arc<Worker> {
             Some(Destination::Portal) => (None, self.portal_answer(&site, request, peer).await),
             Some(Destination::Vendor(index)) => {
                 let Some(vendor) = site.vendors.get(index) else { return bare(500) };
-                (Some(&vendor.vendor.id), self.vendor_answer(&site, vendor, request).await)
+                (Some(&vendor.vendor.id), self.vendor_answer(&site, vendor, request, memory).await)
             }
             None => {
                 self.hall.telemetry.emit(&Event::Refused { status: 421, cause: "host_unknown" });
@@ -73,7 +74,13 @@ impl Worker {
         response.map(Reply::from)
     }
 
-    async fn vendor_answer(&self, site: &Site, vendor: &VendorSite, request: Request<Incoming>) -> Response<Reply> {
+    async fn vendor_answer(
+        &self,
+        site: &Site,
+        vendor: &VendorSite,
+        request: Request<Incoming>,
+        memory: &Remembered,
+    ) -> Response<Reply> {
         let now = self.hall.clock.now();
         let path = request.uri().path();
         if path == ENTER_PATH {
@@ -83,7 +90,7 @@ impl Worker {
         if path.starts_with("/.vestibule/") {
             return site.problem(ProblemPage::NotFound, request.headers());
         }
-        let visit = match self.hall.visits.find(request.headers(), &vendor.vendor, &site.rules, now).await {
+        let visit = match self.hall.visits.find((request.headers(), memory), &vendor.vendor, &site.rules, now).await {
             Ok(visit) => visit,
             Err(NoVisit::NoSession) => return to_sign_in(site, vendor, &request),
             Err(NoVisit::Denied(why)) => return site.problem(ProblemPage::NotEntitled(why), request.headers()),

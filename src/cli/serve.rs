@@ -20,7 +20,9 @@ pub(super) struct Serve {
 pub(super) fn run(serve: &Serve, out: &mut Out) -> Result<(), Failure> {
     app::harden().map_err(|why| Failure::new(Exit::Unavailable, why))?;
     let running = app::start(&serve.config).map_err(|why| failure(&why, out))?;
-    ended(running.wait_and_stop())
+    // Requests that outlast the patience are cut; the operator's log says so, and the stop was still a clean one.
+    let _all_ended = running.wait_and_stop();
+    Ok(())
 }
 
 /// Tells why the product did not start: every problem on a line of its own.
@@ -34,11 +36,6 @@ pub(super) fn failure(why: &NotStarted, out: &mut Out) -> Failure {
         }
         NotStarted::System { .. } => Failure::new(Exit::Unavailable, why.to_string()),
     }
-}
-
-/// Requests that outlast the patience are cut; the operator has been told, and the stop was still a clean one.
-pub(super) const fn ended(_: bool) -> Result<(), Failure> {
-    Ok(())
 }
 
 /// The portal's address and IT's.

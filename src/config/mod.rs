@@ -29,7 +29,7 @@ pub fn load(path: &Path, now: Timestamp) -> Result<Config, Vec<Problem>> {
     draft.config.ok_or(draft.problems)
 }
 
-/// As [`load`], and gives what could be read also where something is wrong, so that `check` can go on to the tables
+/// As [`load()`], and gives what could be read also where something is wrong, so that `check` can go on to the tables
 /// that other rooms read and tell all problems at once.
 #[must_use]
 pub fn read(path: &Path, now: Timestamp) -> Draft {

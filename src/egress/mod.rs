@@ -20,4 +20,4 @@ pub use connect::{Connector, NotConnected, TlsTrust};
 pub use headers::{is_forwarding_header, is_passed_header};
 pub use request::{OutboundRequest, PublicHost};
 pub use upstream::{Trouble, Upstream};
-pub use visit::{Entry, NoVisit, Rules, Spoken, Visit, Visits};
+pub use visit::{Entry, NoVisit, Remembered, Rules, Spoken, Visit, Visits};

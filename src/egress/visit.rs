@@ -7,8 +7,10 @@ use crate::session::{HostSession, SecretId, SessionCookie, Sessions, cookie_valu
 use crate::store::StoreError;
 use crate::telemetry::{Decision, Event, Telemetry};
 use arc_swap::ArcSwapOption;
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use moka::sync::Cache;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +84,29 @@ impl From<StoreError> for NoVisit {
     }
 }
 
+/// What one connection remembers: the cookies of its last request and the visit that they led to. A browser sends the
+/// same ones again and again, and comparing them is cheaper than hashing and looking up.
+#[derive(Default)]
+pub struct Remembered(Mutex<Option<(HeaderValue, Arc<Visit>)>>);
+
+impl Remembered {
+    /// The visit, when there is one `Cookie` field and it is the one remembered.
+    fn visit(&self, headers: &HeaderMap) -> Option<Arc<Visit>> {
+        let remembered = self.0.lock();
+        let (cookies, visit) = remembered.as_ref()?;
+        (sole_cookies(headers)? == cookies).then(|| Arc::clone(visit))
+    }
+
+    fn remember(&self, headers: &HeaderMap, visit: &Arc<Visit>) {
+        *self.0.lock() = sole_cookies(headers).map(|cookies| (cookies.clone(), Arc::clone(visit)));
+    }
+}
+
+fn sole_cookies(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut fields = headers.get_all(COOKIE).iter();
+    fields.next().filter(|_| fields.next().is_none())
+}
+
 /// What a browser gets for a good ticket.
 pub struct Entry {
     /// The `Set-Cookie` field.
@@ -99,7 +124,7 @@ impl Visits {
     /// Visits over these sessions.
     #[must_use]
     pub fn new(sessions: Arc<Sessions>, telemetry: Arc<Telemetry>) -> Self {
-        let live = Cache::builder().max_capacity(100_000).time_to_idle(Duration::from_secs(60)).build();
+        let live = Cache::builder().max_capacity(100_000).time_to_idle(Duration::from_secs(180)).build();
         Self { sessions, telemetry, live }
     }
 
@@ -108,6 +133,25 @@ impl Visits {
     /// # Errors
     /// [`NoVisit`].
     pub async fn find(
+        &self,
+        (headers, remembered): (&HeaderMap, &Remembered),
+        vendor: &Vendor,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<Arc<Visit>, NoVisit> {
+        if let Some(visit) = remembered.visit(headers)
+            && visit.stands_under(rules, now)
+            && *visit.vendor() == vendor.id
+            && self.sessions.stands(&visit.host.session, now).await?
+        {
+            return Ok(visit);
+        }
+        let visit = self.look_up(headers, vendor, rules, now).await?;
+        remembered.remember(headers, &visit);
+        Ok(visit)
+    }
+
+    async fn look_up(
         &self,
         headers: &HeaderMap,
         vendor: &Vendor,

@@ -44,8 +44,15 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// The kind of body in its answers.
     type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Send + 'static;
 
+    /// What is kept beside each connection, for as long as it lives.
+    type Memory: Default + Send + Sync + 'static;
+
     /// Answers one request.
-    fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        about: (Peer, &Self::Memory),
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// How a front is stopped: first it lets go of idle connections and takes no new ones, then it waits.
@@ -131,10 +138,10 @@ impl<H: Handler> Front<H> {
     }
 
     async fn serve_http1(self: Arc<Self>, stream: Lent<TlsStream<TcpStream>>, peer: Peer) {
-        let handler = self.handler.clone();
+        let beside = Arc::new((self.handler.clone(), H::Memory::default()));
         let service = service_fn(move |request| {
-            let handler = handler.clone();
-            async move { Ok::<_, Infallible>(handler.answer(request, peer).await) }
+            let beside = Arc::clone(&beside);
+            async move { Ok::<_, Infallible>(beside.0.answer(request, (peer, &beside.1)).await) }
         });
         let mut builder = http1::Builder::new();
         builder
@@ -156,10 +163,10 @@ impl<H: Handler> Front<H> {
     }
 
     async fn serve_http2(self: Arc<Self>, stream: Lent<TlsStream<TcpStream>>, peer: Peer) {
-        let handler = self.handler.clone();
+        let beside = Arc::new((self.handler.clone(), H::Memory::default()));
         let service = service_fn(move |request| {
-            let handler = handler.clone();
-            async move { Ok::<_, Infallible>(handler.answer(request, peer).await) }
+            let beside = Arc::clone(&beside);
+            async move { Ok::<_, Infallible>(beside.0.answer(request, (peer, &beside.1)).await) }
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder

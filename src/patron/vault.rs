@@ -33,6 +33,9 @@ impl Vault {
     }
 
     /// Seals bytes that hold no subject.
+    ///
+    /// # Panics
+    /// Beyond 64 GiB of plaintext.
     #[must_use]
     pub fn seal_plain(&self, mut plain: Zeroizing<Vec<u8>>, context: &[u8]) -> Vec<u8> {
         #[expect(clippy::expect_used, reason = "fails only beyond 64 GiB of plaintext")]

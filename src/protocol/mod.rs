@@ -1,4 +1,4 @@
-//! How an assertion is spoken to a vendor: one folder a protocol, one line in [`KINDS`]. A protocol sees an assertion,
+//! How an assertion is spoken to a vendor: one folder a protocol, one line in `KINDS`. A protocol sees an assertion,
 //! never a patron or a session.
 mod gateway;
 mod signing;

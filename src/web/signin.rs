@@ -166,7 +166,6 @@ async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, lin
     };
     let mut response = see_other(&onward.as_deref().map_or_else(|| "/resources".to_owned(), |a| login_path(Some(a))));
     set_cookie(&mut response, &SessionCookie::Portal.set(&id));
-    set_cookie(&mut response, &format!("{}; Max-Age=0", cookie(FORM_COOKIE, "")));
     if visit.house.sole_library().is_none() {
         set_cookie(&mut response, &cookie(LIBRARY_COOKIE, library.library.id.as_str()));
     }

@@ -1,7 +1,7 @@
 //! Signing out: here and at every vendor's host at once.
-use super::answer::set_cookie;
+use super::answer::{cookie, set_cookie};
 use super::form::Form;
-use super::guard::{check_source, matches, sign_out_token};
+use super::guard::{FORM_COOKIE, check_source, matches, sign_out_token};
 use super::problem::ProblemPage;
 use super::visit::{Scene, Visit};
 use crate::session::{Session, SessionCookie};
@@ -52,6 +52,8 @@ async fn end(visit: &Visit, session: &Session, token: &str) -> Result<(), Proble
 fn signed_out(visit: &Visit) -> Response {
     let mut response = visit.page(StatusCode::OK, "signed-out.html", &Scene::of(None));
     set_cookie(&mut response, &SessionCookie::Portal.unset());
+    // The forms' cookie outlives signing in, so that a form in another tab stays good; it ends here.
+    set_cookie(&mut response, &format!("{}; Max-Age=0", cookie(FORM_COOKIE, "")));
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
     response

@@ -12,6 +12,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("demo", &[]),
     ("domain", &[]),
     ("egress", &["session", "patron", "store", "telemetry", "domain"]),
+    ("manual", &[]),
     ("net", &["telemetry", "domain"]),
     ("patron", &["store", "telemetry", "domain"]),
     ("protocol", &["egress", "store", "telemetry", "domain"]),

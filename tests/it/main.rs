@@ -10,6 +10,8 @@
 mod admin;
 mod architecture;
 mod boundary;
+mod canary;
+mod chromium;
 mod config;
 mod crosswise;
 #[cfg(test)]

@@ -4,15 +4,21 @@ use serde_json::Value;
 use std::fmt::Write;
 
 const STYLE: &str = "\
-body{font:1.05rem/1.6 system-ui,sans-serif;color:#1d1b26;background:#fbfaf7;margin:0}\
-header,main,footer{max-width:48rem;margin:0 auto;padding:1rem}\
-header{border-bottom:.25rem solid #5b3a8c}\
+body{font:1.0625rem/1.6 system-ui,sans-serif;color:#1d1b26;background:#fbfaf7;margin:0;overflow-wrap:break-word}\
+header p,main,footer{max-width:48rem;margin:0 auto;padding:.75rem 1rem}\
+header{background:#4a2a80;color:#fff}header p{font-weight:600}main{padding-block:1.5rem}\
+footer{color:#55505f;font-size:.95rem}\
+h1{font-size:1.75rem;line-height:1.25;margin:0 0 1rem}h2{font-size:1.25rem;margin:2.25rem 0 .5rem}\
 a{color:#4a2a80}a:focus-visible{outline:.2rem solid #b35900;outline-offset:.1rem}\
-table{border-collapse:collapse;width:100%;table-layout:fixed}\
+nav ul{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.75rem}\
+nav a{display:block;padding:.4rem 1rem;border:1px solid #8a8594;border-radius:6px;background:#fff}\
+table{border-collapse:collapse;width:100%}\
 caption{text-align:left;font-weight:600;padding:.5rem 0}\
-th,td{text-align:left;vertical-align:top;border:1px solid #8a8594;padding:.4rem .6rem;overflow-wrap:anywhere}\
-pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#efecf5;padding:1rem;border-left:.25rem solid #5b3a8c}\
-.told{font-size:1.2rem;background:#efecf5;padding:1rem}";
+th,td{text-align:left;vertical-align:top;border-bottom:1px solid #d5d0de;padding:.45rem .6rem;overflow-wrap:anywhere}\
+thead th{background:#efecf5}tbody th{font-weight:400;width:38%}\
+code,td,pre{font-family:ui-monospace,monospace;font-size:.95em;overflow-wrap:anywhere}\
+pre{white-space:pre-wrap;background:#fff;padding:1rem;border:1px solid #d5d0de;border-left:.3rem solid #4a2a80;border-radius:4px}\
+.told{font-size:1.2rem;background:#efecf5;border-radius:8px;padding:1rem 1.25rem}";
 
 /// The first page, for somebody entitled.
 pub(super) fn welcome(name: &str, claims: &Claims, received: &[u8]) -> String {

@@ -21,7 +21,13 @@ impl World {
 
     /// As [`World::start`], with more environment.
     pub fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_prepared(environment, |_| ())
+    }
+
+    /// As [`World::start_with`], in a demo folder where `prepare` may have left something.
+    pub fn start_prepared(environment: &[(&str, &str)], prepare: impl FnOnce(&Path)) -> Self {
         let folder = TempDir::new().unwrap();
+        prepare(&folder.path().join("demo"));
         let log = std::fs::File::create(folder.path().join("stderr.log")).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_vestibule"))
             .args(["demo", "--port", "0", "--dir"])
@@ -123,6 +129,11 @@ impl World {
 
     /// Stops the demo as a service manager does.
     pub fn stop(mut self) -> ExitStatus {
+        self.end()
+    }
+
+    /// As [`World::stop`], but what it wrote can still be read.
+    pub fn end(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.process.wait().unwrap()
     }

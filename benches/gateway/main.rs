@@ -1,0 +1,162 @@
+//! The gateway benchmark: Vestibule beside nginx and haproxy on one processor each, with the ratios printed.
+//! `cargo bench --bench gateway -- --help` tells what it takes.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it found")]
+mod browser;
+mod ground;
+mod ils;
+mod latency;
+mod load;
+mod peers;
+mod process;
+mod report;
+mod sign_ins;
+mod throughput;
+mod tools;
+mod vestibule;
+
+use clap::{Parser, ValueEnum};
+use ground::Ground;
+use peers::{Proxy, SESSIONS};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use throughput::Effort;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Where the last result stands.
+const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/RESULTS.md");
+
+/// Measures Vestibule beside nginx and haproxy, and prints the ratios.
+#[derive(Parser)]
+struct Arguments {
+    /// Short runs, to see whether everything works; nothing is written
+    #[arg(long)]
+    quick: bool,
+    /// Measure this part only; nothing is written
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Rounds for each case
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Seconds for each run
+    #[arg(long, default_value_t = 4)]
+    seconds: u32,
+    /// Measure this program, instead of the one that was built with the benchmark
+    #[arg(long, value_name = "PROGRAM")]
+    vestibule: Option<PathBuf>,
+    /// Start Vestibule alone, print how to put load on it, and wait for a line on standard input
+    #[arg(long)]
+    stay: bool,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Requests a second and memory
+    Throughput,
+    /// Time added to a request
+    Latency,
+    /// Sign-ins a second and memory of sessions
+    SignIns,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Outcome<()> {
+    tools::check()?;
+    let load = tools::load_average();
+    process::settle()?;
+    let ground = Ground::lay()?;
+    // By now every server has stopped and written what it had to say.
+    measure(&ground, arguments, &load).map_err(|error| format!("{error}\n{}", ground.log_of_vestibule()).into())
+}
+
+fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
+    let program = arguments.vestibule.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into());
+    if arguments.stay {
+        return stay(ground, &program);
+    }
+    let mut text = report::head(&command(), load);
+    println!("{text}");
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    if wanted(Part::Throughput) || wanted(Part::Latency) {
+        let proxies = proxies(ground, &program)?;
+        for part in [Part::Throughput, Part::Latency].into_iter().filter(|part| wanted(*part)) {
+            tell(&mut text, &proxied(ground, &proxies, arguments, part)?);
+        }
+    }
+    if wanted(Part::SignIns) {
+        let patrons = if arguments.quick { 2_000 } else { 100_000 };
+        eprintln!("{patrons} sign-ins …");
+        tell(&mut text, &report::sign_ins(&sign_ins::measure(ground, &program, patrons)?));
+    }
+    if !arguments.quick && arguments.only.is_none() {
+        std::fs::write(RESULTS, text)?;
+    }
+    Ok(())
+}
+
+/// The command, without paths of this machine.
+fn command() -> String {
+    let given: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let all = "cargo bench --bench gateway";
+    if given.is_empty() { all.to_owned() } else { format!("{all} -- {}", given.join(" ")) }
+}
+
+fn tell(text: &mut String, part: &str) {
+    println!("{part}");
+    text.push_str(part);
+}
+
+/// Vestibule is the last.
+fn proxies(ground: &Ground, program: &Path) -> Outcome<Vec<Proxy>> {
+    Ok(vec![
+        peers::bare_nginx(ground)?,
+        peers::haproxy(ground)?,
+        peers::nginx_auth_request(ground)?,
+        vestibule(ground, program)?,
+    ])
+}
+
+fn vestibule(ground: &Ground, program: &Path) -> Outcome<Proxy> {
+    let mut proxy = vestibule::start(ground, program, "vestibule")?;
+    let sessions = u64::try_from(SESSIONS)?;
+    sign_ins::many(ground, &proxy, 0..sessions)?;
+    let session = vestibule::sign_in(&mut vestibule::portal(ground, &proxy)?, proxy.port, sessions)?;
+    proxy.cookie = vestibule::enter(ground, &proxy, &session)?;
+    Ok(proxy)
+}
+
+fn proxied(ground: &Ground, proxies: &[Proxy], arguments: &Arguments, part: Part) -> Outcome<String> {
+    if part == Part::Latency {
+        eprintln!("latency …");
+        let requests = if arguments.quick { 400 } else { 10_000 };
+        return Ok(report::latency(&latency::measure(ground, proxies, requests)?));
+    }
+    let full = Effort { rounds: arguments.rounds, seconds: arguments.seconds };
+    let effort = if arguments.quick { Effort { rounds: 1, seconds: 1 } } else { full };
+    let cases = throughput::measure(ground, proxies, effort)?;
+    Ok(report::throughput(proxies, &cases) + &report::memory(proxies))
+}
+
+/// For profilers.
+fn stay(ground: &Ground, program: &Path) -> Outcome<()> {
+    let proxy = vestibule(ground, program)?;
+    let (authority, cookie, port) = (proxy.authority(), &proxy.cookie, proxy.port);
+    println!("process {}", proxy.id());
+    println!("wrk -t1 -c64 -d30s -H 'Host: {authority}' -H 'Cookie: {cookie}' https://127.0.0.1:{port}/1k");
+    std::io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Installs what the gateway benchmark runs beside Vestibule, from Debian, without starting or enabling any service.
+# Run as root: benches/install.sh
+set -eu
+
+packages="nginx-light haproxy wrk nghttp2-client util-linux"
+policy=/usr/sbin/policy-rc.d
+
+had_nginx=no
+had_haproxy=no
+command -v nginx >/dev/null 2>&1 && had_nginx=yes
+command -v haproxy >/dev/null 2>&1 && had_haproxy=yes
+
+# Debian starts a service as soon as it is installed, unless this file forbids it.
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT INT TERM
+fi
+
+apt-get update
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages
+
+# Nor shall they start at the next boot, where they were not installed before.
+if command -v systemctl >/dev/null 2>&1; then
+    [ "$had_nginx" = yes ] || systemctl disable nginx >/dev/null 2>&1 || true
+    [ "$had_haproxy" = yes ] || systemctl disable haproxy >/dev/null 2>&1 || true
+fi

@@ -1,0 +1,7 @@
+//! What only a real browser can show: the whole journey in Chromium, with scripts and without, by keyboard, on wide and
+//! narrow screens, and held against the accessibility rules of axe-core.
+mod axe;
+mod driver;
+mod journey;
+mod pages;
+mod visitor;
