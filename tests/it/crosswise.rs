@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const SIGN_INS: usize = 10_000;
 const AT_ONCE: usize = 32;
@@ -45,6 +45,18 @@ async fn who(world: &World, browser: &mut Browser, form: &[(&str, &str)]) -> Out
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());
     assert_eq!(page.url.path(), "/echo");
     Outcome::Named(named(&page.text()))
+}
+
+/// As [`who`], and comes again while the library's system is too slow to answer: on a busy machine its deadline may pass.
+async fn patiently(world: &World, browser: &mut Browser, form: &[(&str, &str)]) -> Outcome {
+    for _ in 0..100 {
+        let outcome = who(world, browser, form).await;
+        if outcome != Outcome::Refused(StatusCode::SERVICE_UNAVAILABLE) {
+            return outcome;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    panic!("no answer: {}", world.log());
 }
 
 /// A browser with a form open, as it stays in a second tab: its token and cookie serve for every patron.
@@ -86,7 +98,7 @@ async fn visitor(world: Arc<World>, next: Arc<AtomicUsize>, first: Arc<Mutex<Has
         let pin = if mistyped { "000" } else { text("pin") };
         let form =
             [("token", &*token), ("qurl", &*qurl), ("library", text("library")), ("card", text("card")), ("pin", pin)];
-        let outcome = who(&world, &mut browser, &form).await;
+        let outcome = patiently(&world, &mut browser, &form).await;
         let right = if mistyped {
             outcome == Outcome::Refused(StatusCode::UNAUTHORIZED)
         } else {
@@ -130,15 +142,17 @@ async fn ten_thousand_interleaved_sign_ins_give_nobody_another_s_answer() {
         let of = |library: &str| format!("vestibule_sign_ins_total{{library=\"{library}\",outcome=\"{outcome}\"}}");
         metric(world.text("admin"), &of("elmwood")) + metric(world.text("admin"), &of("harbour"))
     };
-    let log = world.log();
-    let trouble: Vec<_> = log.lines().filter(|l| l.contains("library system")).take(20).collect();
-    assert!(count("unavailable") < 1.0, "{} without an answer: {trouble:#?}", count("unavailable"));
+    // Too late is the only trouble that there may be: anything else would be an answer to another question.
+    for line in world.log().lines().filter(|l| l.contains("gave no usable answer")) {
+        assert!(line.contains("in time") || line.contains("left alone"), "{line}");
+    }
     println!(
         "{SIGN_INS} sign-ins by {} patrons, {AT_ONCE} at once, in {took:.1?}: {wrong} wrong answers; {} accepted, \
-         {} rejected, {admitted} different names",
+         {} rejected, {} too late and repeated, {admitted} different names",
         patrons.len(),
         count("accepted"),
         count("rejected"),
+        count("unavailable"),
     );
     assert_eq!(wrong, 0);
 }
