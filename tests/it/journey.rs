@@ -161,7 +161,8 @@ async fn hosts_that_are_not_ours_and_odd_requests_are_turned_away() {
     for (host, status) in
         [("evil.example", 421), ("unknown.proxy.localhost", 421), ("a b", 400), ("u@login.vestibule.localhost", 400)]
     {
-        let request = Request::get(format!("{portal}/")).header("host", host).body(hyper::body::Bytes::default()).unwrap();
+        let request =
+            Request::get(format!("{portal}/")).header("host", host).body(hyper::body::Bytes::default()).unwrap();
         let page = browser.send(request).await;
         assert_eq!(page.status.as_u16(), status, "{host}");
         assert!(!page.text().contains("vestibule.localhost"), "names nobody");

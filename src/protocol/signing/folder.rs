@@ -26,7 +26,10 @@ impl Folder {
     }
 
     pub(super) fn lock(&self) -> Result<Lock, RingError> {
-        let failed = |error: std::io::Error| RingError::File("lock the folder of keys", error.kind());
+        let failed = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound => RingError::Missing,
+            kind => RingError::File("lock the folder of keys", kind),
+        };
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(self.0.join("ring.lock")).map_err(failed)?;
