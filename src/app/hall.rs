@@ -48,7 +48,7 @@ impl Handler for Arc<Worker> {
             }
         };
         let (vendor, response) = match destination {
-            Some(Destination::Portal) => (None, self.portal_answer(&site, request, peer).await),
+            Some(Destination::Portal) => (None, Box::pin(self.portal_answer(&site, request, peer)).await),
             Some(Destination::Vendor(index)) => {
                 let Some(vendor) = site.vendors.get(index) else { return bare(500) };
                 (Some(&vendor.vendor.id), self.vendor_answer(&site, vendor, request, memory).await)
@@ -84,7 +84,7 @@ impl Worker {
         let now = self.hall.clock.now();
         let path = request.uri().path();
         if path == ENTER_PATH {
-            return self.enter(site, vendor, &request, now).await;
+            return Box::pin(self.enter(site, vendor, &request, now)).await;
         }
         // The rest of this folder is ours, and empty: a vendor never sees a path of it.
         if path.starts_with("/.vestibule/") {
@@ -115,7 +115,7 @@ impl Worker {
         }
         let Some(upstream) = vendor.upstreams.get(self.number) else { return bare(500) };
         let answer = match browser {
-            Some(browser) if outbound.is_upgrade() => upstream.upgrade(outbound, browser).await,
+            Some(browser) if outbound.is_upgrade() => Box::pin(upstream.upgrade(outbound, browser)).await,
             _ => upstream.send(outbound).await,
         };
         match answer {

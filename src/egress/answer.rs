@@ -30,6 +30,10 @@ pub(super) fn clean(headers: &mut HeaderMap, faces: &PublicHost) {
 /// Fields that `Connection` names are for one hop only (RFC 9110 §7.6.1).
 fn drop_connection_fields(headers: &mut HeaderMap) {
     let Some(value) = headers.get(header::CONNECTION) else { return };
+    // What most origins say names no field.
+    if value == "keep-alive" || value == "close" {
+        return;
+    }
     let named: Vec<HeaderName> =
         value.to_str().unwrap_or_default().split(',').filter_map(|name| name.trim().parse().ok()).collect();
     for name in named {

@@ -28,6 +28,9 @@ const IDLE_CONNECTIONS: usize = 128;
 /// How much of an answer's head is read.
 const HEAD_BYTES: usize = 64 * 1024;
 
+/// The most that is read at once.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 /// Why a vendor gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
@@ -148,7 +151,7 @@ impl Upstream {
         if let Some(sender) = self.shared_http2().await {
             return send_http2(sender, request).await;
         }
-        let Some((sender, aged)) = self.pool.idle() else { return self.send_fresh(request).await };
+        let Some((sender, aged)) = self.pool.idle() else { return Box::pin(self.send_fresh(request)).await };
         let expects = request.expects;
         // A connection that was idle for a while may be closing at this moment; one in constant use is not.
         let repeatable = aged && request.is_repeatable();
@@ -156,8 +159,8 @@ impl Upstream {
         let copy = repeatable.then(|| bodiless_copy(&request));
         match self.send_http1(sender, request, expects).await {
             Ok(answer) => Ok(answer),
-            Err(Failed::Unsent(request)) => self.send_again(*request, expects).await,
-            Err(Failed::Broken) => self.send_again(copy.ok_or(Trouble::Broken)?, expects).await,
+            Err(Failed::Unsent(request)) => Box::pin(self.send_again(*request, expects)).await,
+            Err(Failed::Broken) => Box::pin(self.send_again(copy.ok_or(Trouble::Broken)?, expects)).await,
         }
     }
 
@@ -287,7 +290,7 @@ async fn send_http2(mut sender: Http2, request: OutboundRequest) -> Result<Answe
 
 async fn handshake(io: impl Read + Write + Unpin + Send + 'static) -> Result<Http1, Trouble> {
     let mut builder = http1::Builder::new();
-    builder.max_header_size(HEAD_BYTES);
+    builder.max_header_size(HEAD_BYTES).max_buf_size(BUFFER_BYTES);
     let (sender, connection) = builder.handshake(io).await.map_err(|_| Trouble::Broken)?;
     tokio::spawn(connection);
     Ok(sender)

@@ -168,7 +168,7 @@ impl Visits {
             let stands = self.sessions.stands(&visit.host.session, now).await?;
             return if stands { Ok(visit) } else { Err(self.forget(&digest)) };
         }
-        self.admit(digest, vendor, rules, now).await
+        Box::pin(self.admit(digest, vendor, rules, now)).await
     }
 
     fn forget(&self, digest: &[u8; 32]) -> NoVisit {

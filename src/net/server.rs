@@ -29,6 +29,8 @@ const HEAD: Duration = Duration::from_secs(60);
 const HEAD_BYTES: usize = 16 * 1024;
 /// Fields in a request's head.
 const FIELDS: usize = 100;
+/// Bytes of an answer that one HTTP/2 stream holds while the browser does not take them; the vendor waits meanwhile.
+const STREAM_BYTES: usize = 64 * 1024;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 
@@ -166,12 +168,14 @@ impl<H: Handler> Front<H> {
         let beside = Arc::new((self.handler.clone(), H::Memory::default()));
         let service = service_fn(move |request| {
             let beside = Arc::clone(&beside);
-            async move { Ok::<_, Infallible>(beside.0.answer(request, (peer, &beside.1)).await) }
+            // hyper moves a stream's future several times on its way into a task of its own; a pointer moves cheaply.
+            Box::pin(async move { Ok::<_, Infallible>(beside.0.answer(request, (peer, &beside.1)).await) })
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
+            .max_send_buf_size(STREAM_BYTES)
             .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
             .keep_alive_interval(HEAD)
             .keep_alive_timeout(Duration::from_secs(20));
