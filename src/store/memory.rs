@@ -1,89 +1,66 @@
-//! The store in memory: moka, with an end of life for each value. All is lost when the process ends.
+//! The store in memory: moka, with an end of life for each value. All is lost when the process ends. Each family has a
+//! cache of its own, which keeps an entry small: a million sessions are to fit into half a gibibyte.
 use super::{Family, Key, Store, StoreError};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 use moka::Expiry;
-use moka::notification::RemovalCause;
 use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+type Name = [u8; 32];
 
 #[derive(Clone)]
 struct Held {
-    value: Bytes,
-    life: Duration,
+    value: Box<[u8]>,
+    /// Milliseconds; at most 49 days.
+    life: u32,
     /// Whether a new value lives on to the end of the old one, as a counter does.
     keeps_end: bool,
 }
 
-struct Life;
-
-impl Expiry<Key, Held> for Life {
-    fn expire_after_create(&self, _: &Key, held: &Held, _: Instant) -> Option<Duration> {
-        Some(held.life)
+impl Held {
+    fn new(value: &[u8], life: Duration) -> Self {
+        Self { value: value.into(), life: u32::try_from(life.as_millis()).unwrap_or(u32::MAX), keeps_end: false }
     }
 
-    fn expire_after_update(&self, _: &Key, held: &Held, _: Instant, left: Option<Duration>) -> Option<Duration> {
-        if held.keeps_end { left } else { Some(held.life) }
+    fn bytes(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.value)
+    }
+}
+
+struct Life;
+
+impl Expiry<Name, Held> for Life {
+    fn expire_after_create(&self, _: &Name, held: &Held, _: Instant) -> Option<Duration> {
+        Some(Duration::from_millis(held.life.into()))
+    }
+
+    fn expire_after_update(&self, _: &Name, held: &Held, _: Instant, left: Option<Duration>) -> Option<Duration> {
+        if held.keeps_end { left } else { Some(Duration::from_millis(held.life.into())) }
     }
 }
 
 /// The store in memory.
 pub struct Memory {
-    cache: Cache<Key, Held>,
-    counts: Arc<Counts>,
-}
-
-/// How many values of each family there are.
-#[derive(Default)]
-struct Counts([AtomicU64; FAMILIES]);
-
-/// One more than the last family.
-const FAMILIES: usize = Family::Ticket as usize + 1;
-
-impl Counts {
-    fn of(&self, family: Family) -> Option<&AtomicU64> {
-        self.0.get(family as usize)
-    }
-
-    fn add(&self, family: Family) {
-        if let Some(count) = self.of(family) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn subtract(&self, family: Family) {
-        if let Some(count) = self.of(family) {
-            count.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
+    sessions: Cache<Name, Held>,
+    host_sessions: Cache<Name, Held>,
+    tickets: Cache<Name, Held>,
 }
 
 impl Memory {
-    /// A store that holds up to `capacity` values; beyond it the least used go first.
+    /// A store that holds up to `capacity` values of each family; beyond it the least used go first.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
-        let counts = Arc::new(Counts::default());
-        let counted = Arc::clone(&counts);
-        let cache = Cache::builder()
-            .max_capacity(capacity)
-            .expire_after(Life)
-            .support_invalidation_closures()
-            .eviction_listener(move |key: Arc<Key>, _, cause| {
-                if cause != RemovalCause::Replaced {
-                    counted.subtract(key.family);
-                }
-            })
-            .build();
-        Self { cache, counts }
+        let cache = || Cache::builder().max_capacity(capacity).expire_after(Life).build();
+        Self { sessions: cache(), host_sessions: cache(), tickets: cache() }
     }
 
-    fn insert(&self, key: Key, held: Held) {
-        let entry = self.cache.entry(key).and_upsert_with(|_| held);
-        if !entry.is_old_value_replaced() {
-            self.counts.add(key.family);
+    const fn of(&self, family: Family) -> &Cache<Name, Held> {
+        match family {
+            Family::Session => &self.sessions,
+            Family::HostSession => &self.host_sessions,
+            Family::Ticket => &self.tickets,
         }
     }
 }
@@ -92,34 +69,26 @@ fn done<T: Send + 'static>(value: T) -> BoxFuture<'static, Result<T, StoreError>
     Box::pin(ready(Ok(value)))
 }
 
-const fn held(value: Bytes, life: Duration) -> Held {
-    Held { value, life, keeps_end: false }
-}
-
 impl Store for Memory {
     fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
-        done(self.cache.get(&key).map(|held| held.value))
+        done(self.of(key.family).get(&key.name).map(|held| held.bytes()))
     }
 
     fn put(&self, key: Key, value: Bytes, life: Duration) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.insert(key, held(value, life));
+        self.of(key.family).insert(key.name, Held::new(&value, life));
         done(())
     }
 
     fn put_if_absent(&self, key: Key, value: Bytes, life: Duration) -> BoxFuture<'_, Result<bool, StoreError>> {
-        let outcome = self.cache.entry(key).and_compute_with(|found| match found {
+        let outcome = self.of(key.family).entry(key.name).and_compute_with(|found| match found {
             Some(_) => Op::Nop,
-            None => Op::Put(held(value, life)),
+            None => Op::Put(Held::new(&value, life)),
         });
-        let inserted = matches!(outcome, CompResult::Inserted(_));
-        if inserted {
-            self.counts.add(key.family);
-        }
-        done(inserted)
+        done(matches!(outcome, CompResult::Inserted(_)))
     }
 
     fn take(&self, key: Key) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
-        done(self.cache.remove(&key).map(|held| held.value))
+        done(self.of(key.family).remove(&key.name).map(|held| held.bytes()))
     }
 
     fn compare_and_swap(
@@ -128,35 +97,33 @@ impl Store for Memory {
         (old, new): (Bytes, Bytes),
         life: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        let outcome = self.cache.entry(key).and_compute_with(|found| match found {
-            Some(entry) if entry.value().value == old => Op::Put(held(new, life)),
+        let outcome = self.of(key.family).entry(key.name).and_compute_with(|found| match found {
+            Some(entry) if *entry.value().value == *old => Op::Put(Held::new(&new, life)),
             _ => Op::Nop,
         });
         done(matches!(outcome, CompResult::ReplacedWith(_)))
     }
 
     fn increment(&self, key: Key, life: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
-        let mut count = 1;
-        self.cache.entry(key).and_compute_with(|found| {
+        let mut count = 1_u64;
+        self.of(key.family).entry(key.name).and_compute_with(|found| {
             let before = found.and_then(|entry| entry.value().value.as_ref().try_into().ok().map(u64::from_be_bytes));
             count = before.unwrap_or(0).saturating_add(1);
-            Op::Put(Held { value: Bytes::copy_from_slice(&count.to_be_bytes()), life, keeps_end: before.is_some() })
+            Op::Put(Held { keeps_end: before.is_some(), ..Held::new(&count.to_be_bytes(), life) })
         });
-        if count == 1 {
-            self.counts.add(key.family);
-        }
         done(count)
     }
 
     fn count(&self, family: Family) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let cache = self.of(family);
         // What has run out is counted off when the cache next tidies up.
-        self.cache.run_pending_tasks();
-        done(self.counts.of(family).map_or(0, |count| count.load(Ordering::Relaxed)))
+        cache.run_pending_tasks();
+        done(cache.entry_count())
     }
 
     fn purge(&self, family: Family) -> BoxFuture<'_, Result<(), StoreError>> {
-        let outcome = self.cache.invalidate_entries_if(move |key, _| key.family == family);
-        Box::pin(ready(outcome.map(|_| ()).map_err(|_| StoreError)))
+        self.of(family).invalidate_all();
+        done(())
     }
 }
 
@@ -164,6 +131,7 @@ impl Store for Memory {
 mod tests {
     use super::*;
     use crate::domain::random;
+    use std::sync::Arc;
 
     const LIFE: Duration = Duration::from_secs(600);
 
