@@ -9,17 +9,30 @@ use http::{HeaderMap, HeaderValue, Response};
 /// A vendor's answer, ready for the browser.
 pub type Answer = Response<InboundBody>;
 
-/// Cleans an answer's fields in place.
+/// Cleans an answer's fields in place. Most answers need little, so one look over the names says what is to be done.
 pub(super) fn clean(headers: &mut HeaderMap, faces: &PublicHost) {
     drop_connection_fields(headers);
-    let dropped: Vec<HeaderName> =
-        headers.keys().filter(|name| is_dropped_from_answer(name.as_str())).cloned().collect();
+    let (mut dropped, mut sets_cookies, mut names_places) = (Vec::new(), false, false);
+    for name in headers.keys() {
+        match name.as_str() {
+            "set-cookie" => sets_cookies = true,
+            "location" | "content-location" | "access-control-allow-origin" => names_places = true,
+            text if is_dropped_from_answer(text) => dropped.push(name.clone()),
+            _ => {}
+        }
+    }
     for name in dropped {
         headers.remove(name);
     }
-    if headers.contains_key(header::SET_COOKIE) {
+    if sets_cookies {
         tie_cookies(headers);
     }
+    if names_places {
+        map_places(headers, faces);
+    }
+}
+
+fn map_places(headers: &mut HeaderMap, faces: &PublicHost) {
     for name in [header::LOCATION, header::CONTENT_LOCATION, header::ACCESS_CONTROL_ALLOW_ORIGIN] {
         if let Some(value) = headers.get(&name).and_then(|value| mapped(value, faces)) {
             headers.insert(name, value);

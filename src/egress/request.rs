@@ -192,10 +192,16 @@ fn keep_vendor_cookies(out: &mut Vec<u8>, field: &[u8]) {
 /// Whether a cookie pair, or a `Set-Cookie` field, has a name like ours: `__Host-vestibule…` or `__Secure-vestibule…`,
 /// also without prefix and in any case.
 pub(super) fn is_our_cookie(pair: &[u8]) -> bool {
-    let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    let bare = name.strip_prefix(b"__host-").or_else(|| name.strip_prefix(b"__secure-")).unwrap_or(&name);
+    let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
+    let bare = after(name, b"__Host-").or_else(|| after(name, b"__Secure-")).unwrap_or(name);
     let ours = COOKIE_PREFIX.strip_prefix("__Host-").unwrap_or(COOKIE_PREFIX);
-    bare.starts_with(ours.as_bytes())
+    after(bare, ours.as_bytes()).is_some()
+}
+
+/// What follows `prefix`, in any case.
+fn after<'n>(name: &'n [u8], prefix: &[u8]) -> Option<&'n [u8]> {
+    let (head, rest) = name.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 fn agent(own: HeaderValue, vendor: &Vendor, visit: &Visit) -> HeaderValue {
