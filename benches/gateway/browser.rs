@@ -24,8 +24,8 @@ impl Answer {
 
     /// The value of a cookie that the answer sets.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        let cookies = self.fields.iter().filter(|(n, _)| n == "set-cookie");
-        cookies.filter_map(|(_, value)| value.strip_prefix(name)?.strip_prefix('=')?.split(';').next()).next()
+        let mut cookies = self.fields.iter().filter(|(n, _)| n == "set-cookie");
+        cookies.find_map(|(_, value)| value.strip_prefix(name)?.strip_prefix('=')?.split(';').next())
     }
 
     /// The body as text.

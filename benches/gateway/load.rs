@@ -89,8 +89,8 @@ fn h2load(proxy: &Proxy, path: &str, seconds: u32, streams: u32) -> Outcome<(f64
     // "requests: 144270 total, 144270 started, 144270 done, 144270 succeeded, 0 failed, 0 errored, 0 timeout"
     let line = text.lines().find(|line| line.starts_with("requests:")).ok_or_else(|| odd("h2load", &text))?;
     let count = |word: &str| {
-        let parts = line.trim_start_matches("requests:").split(',');
-        parts.filter_map(|part| part.trim().strip_suffix(word)?.trim().parse::<f64>().ok()).next()
+        let mut parts = line.trim_start_matches("requests:").split(',');
+        parts.find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<f64>().ok())
     };
     let done = count("succeeded").ok_or_else(|| odd("h2load", &text))?;
     let fine = text.lines().any(|line| line.starts_with("status codes:") && line.contains(", 0 3xx, 0 4xx, 0 5xx"));
