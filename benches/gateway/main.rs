@@ -110,7 +110,10 @@ fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
 
 /// The command, without paths of this machine.
 fn command() -> String {
-    let given: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let mut given: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let Some(place) = given.iter().position(|argument| argument == "--vestibule") {
+        given.splice(place..(place + 2).min(given.len()), ["--vestibule".to_owned(), "PROGRAM".to_owned()]);
+    }
     let all = "cargo bench --bench gateway";
     if given.is_empty() { all.to_owned() } else { format!("{all} -- {}", given.join(" ")) }
 }

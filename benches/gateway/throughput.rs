@@ -67,11 +67,14 @@ fn case(
 ) -> Outcome<Vec<Vec<Run>>> {
     let mut runs = vec![Vec::new(); proxies.len()];
     for proxy in proxies {
-        load::run(way, proxy, path, 1)?;
+        // On a busy machine a second may end before the first answer; it only warms up.
+        let _ = load::run(way, proxy, path, 1);
     }
     for _ in 0..effort.rounds {
         for (proxy, runs) in proxies.iter().zip(&mut runs) {
-            runs.push(one(proxy, (way, path), effort.seconds)?);
+            // Once more when other work on the machine held a run up altogether.
+            let again = |_| one(proxy, (way, path), effort.seconds);
+            runs.push(one(proxy, (way, path), effort.seconds).or_else(again)?);
             // A redirect to the sign-in page would count as an answer.
             check_page(ground, proxy, path, size)?;
         }
