@@ -161,3 +161,27 @@ async fn a_web_socket_passes_and_nothing_before_it() {
     stream.read_exact(&mut echo).await.unwrap();
     assert_eq!(&echo, b"\x81\x05hello");
 }
+
+#[tokio::test]
+async fn trailers_pass_on_both_versions() {
+    let world = World::start();
+    let browser = signed_in(&world, "atlas").await;
+    let url = Url::parse(&world.vendor_url("atlas", "/trailers")).unwrap();
+    let cookie = browser.cookies(url.host_str().unwrap()).join("; ");
+    let mut sender = browser::http2(&world.path("ca"), &url).await;
+    let mut request = browser::get2(&url, &cookie);
+    request.headers_mut().insert("te", "trailers".parse().unwrap());
+    let second = sender.send_request(request).await.unwrap();
+    let mut sender = browser::http1(&world.path("ca"), &url).await;
+    let request = Request::get("/trailers")
+        .header("host", format!("{}:{}", url.host_str().unwrap(), url.port().unwrap()))
+        .header("cookie", &cookie)
+        .header("te", "trailers");
+    let first = sender.send_request(request.body(http_body_util::Full::default()).unwrap()).await.unwrap();
+    for response in [first, second] {
+        assert_eq!(response.status(), StatusCode::OK);
+        let collected = response.into_body().collect().await.unwrap();
+        let trailers = collected.trailers().cloned().unwrap_or_default();
+        assert!(!trailers.is_empty(), "the trailers are lost");
+    }
+}

@@ -193,6 +193,14 @@ pub async fn http2(ca: &Path, url: &Url) -> hyper::client::conn::http2::SendRequ
     sender
 }
 
+/// An HTTP/1.1 connection to a host.
+pub async fn http1(ca: &Path, url: &Url) -> hyper::client::conn::http1::SendRequest<Full<Bytes>> {
+    let stream = connect(&trusting(ca, &[b"http/1.1"]), url).await;
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
 /// A bare `GET` for [`http2`].
 pub fn get2(url: &Url, cookie: &str) -> Request<Full<Bytes>> {
     let request = Request::builder().method(Method::GET).uri(url.as_str()).version(hyper::Version::HTTP_2);
