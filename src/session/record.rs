@@ -77,8 +77,8 @@ impl Session {
         put_text(&mut out, self.standing.borrower_class.as_ref().map_or("", Code::as_str));
         put_text(&mut out, self.standing.branch.as_ref().map_or("", Code::as_str));
         out.extend_from_slice(&self.standing.expires.map_or(0, Date::to_julian_day).to_be_bytes());
-        out.extend_from_slice(&self.opened.seconds().to_be_bytes());
-        out.extend_from_slice(&self.seen.load(Ordering::Relaxed).to_be_bytes());
+        put_time(&mut out, self.opened.seconds());
+        put_time(&mut out, self.seen.load(Ordering::Relaxed));
         out.extend_from_slice(&self.idle.to_be_bytes());
         out.extend_from_slice(&self.absolute.to_be_bytes());
         vault.seal(&self.subject, &out, &self.name)
@@ -104,8 +104,8 @@ impl Session {
                 day => Some(Date::from_julian_day(day).ok()?),
             },
         };
-        let opened = Timestamp::from_seconds(i64::from_be_bytes(take(&mut rest)?));
-        let seen = i64::from_be_bytes(take(&mut rest)?);
+        let opened = Timestamp::from_seconds(take_time(&mut rest)?);
+        let seen = take_time(&mut rest)?;
         let idle = u32::from_be_bytes(take(&mut rest)?);
         let absolute = u32::from_be_bytes(take(&mut rest)?);
         Some(Self {
@@ -126,7 +126,7 @@ impl Session {
 }
 
 /// The form's version: a session of another version does not open, and its patron signs in again.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
     // Ids and codes are at most 64 bytes; what is longer would be cut by the reader's check, not here.
@@ -134,6 +134,16 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     if u8::try_from(text.len()).is_ok() {
         out.extend_from_slice(text.as_bytes());
     }
+}
+
+/// Seconds since 1970 in 32 bits, which last until 2106: with a million sessions, each byte is a megabyte.
+fn put_time(out: &mut Vec<u8>, seconds: i64) {
+    let seconds = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
+    out.extend_from_slice(&seconds.to_be_bytes());
+}
+
+fn take_time(rest: &mut &[u8]) -> Option<i64> {
+    Some(u32::from_be_bytes(take(rest)?).into())
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

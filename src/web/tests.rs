@@ -143,12 +143,12 @@ impl Portal {
         let id = SecretId::new();
         let name = id.digest();
         let mut plain = vec![9; 32];
-        plain.extend([1, u8::try_from(library.len()).unwrap()]);
+        plain.extend([2, u8::try_from(library.len()).unwrap()]);
         plain.extend(library.as_bytes());
         plain.extend([state as u8, age as u8, 0, 0]);
         plain.extend(0_i32.to_be_bytes());
-        plain.extend(NOW.to_be_bytes());
-        plain.extend(NOW.to_be_bytes());
+        plain.extend(u32::try_from(NOW).unwrap().to_be_bytes());
+        plain.extend(u32::try_from(NOW).unwrap().to_be_bytes());
         plain.extend(3600_u32.to_be_bytes());
         plain.extend(28_800_u32.to_be_bytes());
         let sealed = Vault::new(&SESSION_KEY).seal_plain(Zeroizing::new(plain), &name);
