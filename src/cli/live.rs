@@ -1,13 +1,12 @@
 //! Asking what a configuration names whether it is there, step by step.
 use super::Out;
 use crate::config::VendorSettings;
-use crate::domain::{AddressRule, is_public};
 use crate::patron::{Step, Verdict};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpStream, lookup_host};
@@ -83,16 +82,12 @@ async fn step<T>(
     }
 }
 
-fn may_ask(address: IpAddr, private: &[AddressRule]) -> bool {
-    is_public(address) || private.iter().any(|rule| rule.contains(address))
-}
-
 async fn resolve(settings: &VendorSettings) -> Ended<(Vec<SocketAddr>, String)> {
     let origin = &settings.vendor.origin;
     let host = origin.host.trim_start_matches('[').trim_end_matches(']');
     let found = lookup_host((host, origin.port)).await.map_err(|_| "the name of `origin` has no address".to_owned())?;
     let found: Vec<_> = found.collect();
-    let allowed = |address: &SocketAddr| may_ask(address.ip(), &settings.vendor.private_addresses);
+    let allowed = |address: &SocketAddr| settings.vendor.may_be_asked_at(address.ip());
     let asked: Vec<_> = found.iter().copied().filter(allowed).collect();
     if asked.is_empty() {
         return Err("every address is a private one outside `private_addresses`".to_owned());

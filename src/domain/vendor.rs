@@ -1,5 +1,6 @@
 //! A vendor: who is licensed and where it is reached.
-use super::{AddressRule, VendorId};
+use super::{AddressRule, VendorId, is_public};
+use std::net::IpAddr;
 
 /// A vendor's origin: where its requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,4 +51,12 @@ pub struct Vendor {
     pub full_user_agent: bool,
     /// Further request header names that may pass to this vendor, lower case.
     pub pass_headers: Vec<String>,
+}
+
+impl Vendor {
+    /// Whether a connection to `address` may be made for this vendor: a public one, or one listed for it.
+    #[must_use]
+    pub fn may_be_asked_at(&self, address: IpAddr) -> bool {
+        is_public(address) || self.private_addresses.iter().any(|rule| rule.contains(address))
+    }
 }

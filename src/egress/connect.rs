@@ -1,7 +1,7 @@
 //! Connecting to a vendor's origin: resolve, check every address, connect to the address that was checked and to no
 //! other, then TLS. What a name means is asked once for each connection, so a name that changes its mind between check
 //! and use changes nothing.
-use crate::domain::{Vendor, is_public};
+use crate::domain::Vendor;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::ConfigVerifierExt;
@@ -81,14 +81,6 @@ impl Connector {
         timeout(CONNECT, self.connect_now(any)).await.map_err(|_| NotConnected::Slow)?
     }
 
-    /// Connects and hangs up, for `vestibule check --live`.
-    ///
-    /// # Errors
-    /// Why not.
-    pub async fn try_out(&self) -> Result<(), NotConnected> {
-        self.connect(true).await.map(|_| ())
-    }
-
     async fn connect_now(&self, any: bool) -> Result<Connection, NotConnected> {
         let stream = self.reach().await?;
         let _ = stream.set_nodelay(true);
@@ -102,7 +94,7 @@ impl Connector {
         let origin = &self.vendor.origin;
         let host = origin.host.trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((host, origin.port)).await.map_err(|_| NotConnected::Name)?;
-        let allowed: Vec<SocketAddr> = found.filter(|address| self.may_ask(*address)).collect();
+        let allowed: Vec<SocketAddr> = found.filter(|address| self.vendor.may_be_asked_at(address.ip())).collect();
         if allowed.is_empty() {
             return Err(NotConnected::Forbidden);
         }
@@ -112,11 +104,6 @@ impl Connector {
             }
         }
         Err(NotConnected::Refused)
-    }
-
-    fn may_ask(&self, address: SocketAddr) -> bool {
-        let ip = address.ip();
-        is_public(ip) || self.vendor.private_addresses.iter().any(|rule| rule.contains(ip))
     }
 }
 
