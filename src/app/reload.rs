@@ -7,6 +7,7 @@ use crate::config::{self, Config};
 use crate::domain::Clock;
 use crate::net::Certificates;
 use crate::patron::Ilses;
+use crate::store::Store;
 use crate::telemetry::{Event, Telemetry};
 use crate::web::House;
 use arc_swap::ArcSwap;
@@ -29,6 +30,7 @@ pub(super) struct Reloader {
     pub(super) ilses: Arc<ArcSwap<Ilses>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) telemetry: Arc<Telemetry>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) fixed: Fixed,
     /// The files of the configuration in use.
     pub(super) files: Vec<PathBuf>,
@@ -145,7 +147,8 @@ impl Reloader {
         let (clock, telemetry) = (Arc::clone(&self.clock), Arc::clone(&self.telemetry));
         let (site, ilses) = (self.hall.site.load(), self.ilses.load());
         let older = Some((&site.bases, &**ilses));
-        let built = site::build(&config, &Foundations { clock, telemetry, generation }, older)?;
+        let foundations = Foundations { clock, telemetry, store: Arc::clone(&self.store), generation };
+        let built = site::build(&config, &foundations, older)?;
         Ok((config, built))
     }
 

@@ -86,7 +86,8 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
         .enable_all()
         .build()
         .map_err(NotStarted::system("cannot start a thread"))?;
-    let foundations = Foundations { clock, telemetry: Arc::clone(&telemetry), generation: 1 };
+    let store: Arc<dyn Store> = Arc::new(Memory::new(STORED));
+    let foundations = Foundations { clock, telemetry: Arc::clone(&telemetry), store, generation: 1 };
     let built = {
         let _inside = office.enter();
         site::build(&config, &foundations, None).map_err(NotStarted::Configuration)?
@@ -139,15 +140,16 @@ struct Parts {
     ilses: Arc<ArcSwap<crate::patron::Ilses>>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
+    store: Arc<dyn Store>,
 }
 
 impl Parts {
     fn assemble(config: &Config, built: Built, foundations: &Foundations) -> Self {
         let (clock, telemetry) = (Arc::clone(&foundations.clock), Arc::clone(&foundations.telemetry));
         know(&telemetry, config, &built);
-        let store: Arc<dyn Store> = Arc::new(Memory::new(STORED));
+        let store = Arc::clone(&foundations.store);
         let key = config.session_key.as_ref().map_or_else(random::<32>, |key| **key);
-        let sessions = Arc::new(Sessions::new(store, &key, Arc::clone(&clock)));
+        let sessions = Arc::new(Sessions::new(Arc::clone(&store), &key, Arc::clone(&clock)));
         let counted = Arc::clone(&sessions);
         telemetry.before_scrape(move |telemetry| {
             // A store that would have to be waited for keeps its last figure.
@@ -170,7 +172,7 @@ impl Parts {
         let asked = Arc::clone(&ilses);
         let readiness = Arc::new(Readiness::new(move || ils_states(&asked.load())));
         let loaded = built.certificates.into_iter().map(|dated| dated.certificate).collect();
-        Self { hall, house, front, certificates: Certificates::new(loaded), readiness, ilses, clock, telemetry }
+        Self { hall, house, front, certificates: Certificates::new(loaded), readiness, ilses, clock, telemetry, store }
     }
 
     fn spawn_workers(
@@ -224,6 +226,7 @@ impl Parts {
             ilses: Arc::clone(&self.ilses),
             clock: Arc::clone(&self.clock),
             telemetry: Arc::clone(&self.telemetry),
+            store: Arc::clone(&self.store),
             fixed,
             files,
         };

@@ -9,6 +9,7 @@ use crate::egress::{Connector, PublicHost, Rules, TlsTrust, Upstream};
 use crate::patron::{GateParts, Ilses, Keyring};
 use crate::protocol::{self, Algorithm, Protocol, RingError, SigningRing};
 use crate::session::Lifetimes;
+use crate::store::Store;
 use crate::telemetry::Telemetry;
 use crate::web::{House, HouseLibrary, HouseVendor, Learns, Pages};
 use bytes::Bytes;
@@ -59,6 +60,7 @@ pub(super) struct Built {
 pub(super) struct Foundations {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) telemetry: Arc<Telemetry>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) generation: u64,
 }
 

@@ -52,6 +52,7 @@ pub struct Memory {
     sessions: Cache<Name, Held>,
     host_sessions: Cache<Name, Held>,
     tickets: Cache<Name, Held>,
+    attempts: Cache<Name, Held>,
 }
 
 impl Memory {
@@ -59,7 +60,7 @@ impl Memory {
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let cache = || Cache::builder().max_capacity(capacity).expire_after(Life).build();
-        Self { sessions: cache(), host_sessions: cache(), tickets: cache() }
+        Self { sessions: cache(), host_sessions: cache(), tickets: cache(), attempts: cache() }
     }
 
     const fn of(&self, family: Family) -> &Cache<Name, Held> {
@@ -67,6 +68,7 @@ impl Memory {
             Family::Session => &self.sessions,
             Family::HostSession => &self.host_sessions,
             Family::Ticket => &self.tickets,
+            Family::Attempt => &self.attempts,
         }
     }
 }

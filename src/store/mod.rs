@@ -26,6 +26,8 @@ pub enum Family {
     HostSession,
     /// One-use tickets to a vendor's host.
     Ticket,
+    /// Counters of failed sign-ins, by keyed names.
+    Attempt,
 }
 
 /// The store gave no answer.

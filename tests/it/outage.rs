@@ -3,7 +3,7 @@
 use super::support::observe::{self, PATIENCE, metrics, until};
 use super::support::served::Served;
 use super::support::steady::Steady;
-use super::support::{Browser, Page, World};
+use super::support::{Browser, Page, World, figure};
 use hyper::StatusCode;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -212,5 +212,6 @@ async fn outage(world: &World, way: Way) -> String {
 async fn an_outage_stops_nobody_who_is_signed_in_and_blames_nobody() {
     let world = Arc::new(World::start());
     let (a, b, c) = tokio::join!(outage(&world, Way::Refuse), outage(&world, Way::Hang), outage(&world, Way::Late));
-    println!("{a}\n{b}\n{c}");
+    let test = "outage::an_outage_stops_nobody_who_is_signed_in_and_blames_nobody";
+    figure(test, "a library's system refuses, hangs or answers late", &format!("{a}; {b}; {c}"));
 }
