@@ -7,6 +7,7 @@ mod reload;
 mod reply;
 mod running;
 mod site;
+mod state;
 mod systems;
 
 pub use process::harden;

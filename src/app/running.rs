@@ -2,13 +2,14 @@
 use super::hall::{Hall, Worker};
 use super::reload::{Fixed, Reloader, watch};
 use super::site::{self, Built, Foundations};
+use super::state::{State, session_keys};
 use crate::config::{self, Config, PublicUrl};
 use crate::domain::settings::Problem;
-use crate::domain::{Clock, SystemClock, random};
+use crate::domain::{Clock, SystemClock};
 use crate::egress::Visits;
 use crate::net::{self, Certificates, Front, Stop};
 use crate::session::Sessions;
-use crate::store::{Memory, Store};
+use crate::store::Store;
 use crate::telemetry::admin::{IlsState, Phase, Readiness};
 use crate::telemetry::log::{LogFormat, LogGuard};
 use crate::telemetry::{Event, Telemetry, admin, log};
@@ -22,10 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
-
-/// Values that the store holds at most; a session is about half a kilobyte.
-const STORED: u64 = 4_000_000;
 
 /// Why the product did not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +30,9 @@ pub enum NotStarted {
     /// The configuration has problems.
     #[error("the configuration has {} problem(s)", .0.len())]
     Configuration(Vec<String>),
+    /// What is kept on the disk cannot be used.
+    #[error("{0}")]
+    State(String),
     /// The operating system refused something.
     #[error("{what}: {error}")]
     System {
@@ -59,6 +59,7 @@ pub struct Running {
     telemetry: Arc<Telemetry>,
     readiness: Arc<Readiness>,
     drain: Duration,
+    _state: State,
     _log: LogGuard,
     /// The portal's address for browsers.
     pub public: PublicUrl,
@@ -86,7 +87,8 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
         .enable_all()
         .build()
         .map_err(NotStarted::system("cannot start a thread"))?;
-    let store: Arc<dyn Store> = Arc::new(Memory::new(STORED));
+    let state = State::open(&config, (&clock, &telemetry), None).map_err(NotStarted::State)?;
+    let store: Arc<dyn Store> = Arc::clone(&state.store) as Arc<dyn Store>;
     let foundations = Foundations { clock, telemetry: Arc::clone(&telemetry), store, generation: 1 };
     let built = {
         let _inside = office.enter();
@@ -107,7 +109,19 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
     parts.readiness.enter(Phase::Ready);
     telemetry.emit(&Event::Life { phase: "ready", detail: &config.public.origin() });
     let (readiness, drain, public) = (parts.readiness, config.drain, config.public);
-    Ok(Running { office, stop, closing, workers, telemetry, readiness, drain, _log: guard, public, admin })
+    Ok(Running {
+        office,
+        stop,
+        closing,
+        workers,
+        telemetry,
+        readiness,
+        drain,
+        _state: state,
+        _log: guard,
+        public,
+        admin,
+    })
 }
 
 /// The files whose change is a new configuration: the operator's, and the list of signing keys.
@@ -148,7 +162,7 @@ impl Parts {
         let (clock, telemetry) = (Arc::clone(&foundations.clock), Arc::clone(&foundations.telemetry));
         know(&telemetry, config, &built);
         let store = Arc::clone(&foundations.store);
-        let key = config.session_key.as_ref().map_or_else(random::<32>, |key| **key);
+        let (key, form_key) = session_keys(config);
         let sessions = Arc::new(Sessions::new(Arc::clone(&store), &key, Arc::clone(&clock)));
         let counted = Arc::clone(&sessions);
         telemetry.before_scrape(move |telemetry| {
@@ -164,7 +178,7 @@ impl Parts {
             sessions,
             clock: Arc::clone(&clock),
             telemetry: Arc::clone(&telemetry),
-            form_key: Zeroizing::new(random()),
+            form_key,
         });
         let site = ArcSwap::from_pointee(built.site);
         let hall = Arc::new(Hall { site, visits, clock: Arc::clone(&clock), telemetry: Arc::clone(&telemetry) });

@@ -34,7 +34,7 @@ pub(super) fn failure(why: &NotStarted, out: &mut Out) -> Failure {
             }
             Failure::new(Exit::Configuration, why.to_string())
         }
-        NotStarted::System { .. } => Failure::new(Exit::Unavailable, why.to_string()),
+        NotStarted::State(_) | NotStarted::System { .. } => Failure::new(Exit::Unavailable, why.to_string()),
     }
 }
 

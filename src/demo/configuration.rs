@@ -11,6 +11,8 @@ pub(super) const PORTAL_HOST: &str = "login.vestibule.localhost";
 pub(super) const ILS_USER: &str = "vestibule-demo";
 /// Where the operator's key for pseudonyms is kept, inside the demo's folder.
 pub(super) const PSEUDONYM_KEY: &str = "secrets/pseudonym.key";
+/// Where the operator's key for stored sessions is kept, inside the demo's folder.
+pub(super) const SESSION_KEY: &str = "secrets/session.key";
 /// Where the library system's password is kept, inside the demo's folder.
 pub(super) const ILS_PASSWORD: &str = "secrets/ils.password";
 
@@ -42,6 +44,7 @@ listen = ["127.0.0.1:{port}"]
 admin_listen = "127.0.0.1:0"
 state_dir = "state"
 pseudonym_key_file = "{PSEUDONYM_KEY}"
+session_key_file = "{SESSION_KEY}"
 
 [log]
 format = "human"

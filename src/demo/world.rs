@@ -1,6 +1,8 @@
 //! The whole make-believe world: lays its folder, starts the library system and the vendors, and tells other programs
 //! and people where everything is.
-use super::configuration::{self, Facts, ILS_PASSWORD, ILS_USER, PORTAL_HOST, PROXY_DOMAIN, PSEUDONYM_KEY};
+use super::configuration::{
+    self, Facts, ILS_PASSWORD, ILS_USER, PORTAL_HOST, PROXY_DOMAIN, PSEUDONYM_KEY, SESSION_KEY,
+};
 use super::ils;
 use super::patrons::{Patron, generate};
 use super::vendors::{Certificate, Options, Trust, VendorStandIn};
@@ -81,7 +83,8 @@ impl World {
         }
         let password = random_text()?;
         write_private(&folder.join(ILS_PASSWORD), password.as_bytes())?;
-        keep_pseudonym_key(&folder)?;
+        keep_key(&folder.join(PSEUDONYM_KEY))?;
+        keep_key(&folder.join(SESSION_KEY))?;
         let patrons: Arc<[Patron]> = generate(SEED, PATRONS).into();
         let mut options = ils::Options::new(Arc::clone(&patrons), ILS_USER, &password);
         options.traffic = Some(folder.join(ILS_TRAFFIC));
@@ -265,10 +268,9 @@ fn forgive_absence(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Makes the key for pseudonyms unless there is one: they outlive a restart in the same folder.
-fn keep_pseudonym_key(folder: &Path) -> io::Result<()> {
-    let path = folder.join(PSEUDONYM_KEY);
-    if path.exists() { Ok(()) } else { write_private(&path, random_text()?.as_bytes()) }
+/// Makes a key unless there is one: pseudonyms and sessions outlive a restart in the same folder.
+fn keep_key(path: &Path) -> io::Result<()> {
+    if path.exists() { Ok(()) } else { write_private(path, random_text()?.as_bytes()) }
 }
 
 /// 32 random bytes as text.

@@ -125,7 +125,8 @@ impl Sessions {
         let due = now.seconds().saturating_sub(written) >= WRITE_AFTER;
         let mine = || session.written.compare_exchange(written, now.seconds(), Ordering::AcqRel, Ordering::Relaxed);
         if due && mine().is_ok() {
-            self.rewrite(session, now).await?;
+            // A disk that takes no more is no reason to turn away whoever is signed in; the next try is a minute away.
+            let (Ok(()) | Err(StoreError)) = self.rewrite(session, now).await;
         }
         Ok(true)
     }

@@ -63,6 +63,26 @@ impl Memory {
         Self { sessions: cache(), host_sessions: cache(), tickets: cache(), attempts: cache() }
     }
 
+    /// A living value.
+    pub(super) fn held(&self, key: Key) -> Option<Bytes> {
+        self.of(key.family).get(&short(key)).map(|held| held.bytes())
+    }
+
+    /// Puts a value, replacing any.
+    pub(super) fn hold(&self, key: Key, value: &[u8], life: Duration) {
+        self.of(key.family).insert(short(key), Held::new(value, life));
+    }
+
+    /// Drops a value.
+    pub(super) fn drop_value(&self, key: Key) {
+        self.of(key.family).invalidate(&short(key));
+    }
+
+    /// Drops every value of a family.
+    pub(super) fn clear(&self, family: Family) {
+        self.of(family).invalidate_all();
+    }
+
     const fn of(&self, family: Family) -> &Cache<Name, Held> {
         match family {
             Family::Session => &self.sessions,
@@ -79,11 +99,11 @@ fn done<T: Send + 'static>(value: T) -> BoxFuture<'static, Result<T, StoreError>
 
 impl Store for Memory {
     fn get(&self, key: Key) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
-        done(self.of(key.family).get(&short(key)).map(|held| held.bytes()))
+        done(self.held(key))
     }
 
     fn put(&self, key: Key, value: Bytes, life: Duration) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.of(key.family).insert(short(key), Held::new(&value, life));
+        self.hold(key, &value, life);
         done(())
     }
 
@@ -130,7 +150,7 @@ impl Store for Memory {
     }
 
     fn purge(&self, family: Family) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.of(family).invalidate_all();
+        self.clear(family);
         done(())
     }
 }

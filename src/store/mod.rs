@@ -1,11 +1,15 @@
-//! The store: a few verbs over opaque values that their owners sealed. In memory now; one file, and nodes that share,
-//! come behind the same trait without touching a caller.
+//! The store: a few verbs over opaque values that their owners sealed. [`Memory`] forgets all when the process ends;
+//! [`Kept`] has a file behind the memory, for the families that are to outlive it. Nodes that share come behind the same
+//! trait without touching a caller.
+mod file;
+mod kept;
 mod memory;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 
+pub use kept::{Kept, KeptParts};
 pub use memory::Memory;
 
 /// A key: which family of values, and a name that was hashed or random already.
@@ -28,6 +32,11 @@ pub enum Family {
     Ticket,
     /// Counters of failed sign-ins, by keyed names.
     Attempt,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Self; 4] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt];
 }
 
 /// The store gave no answer.

@@ -150,6 +150,18 @@ pub enum Event<'a> {
         /// How many problems it had.
         problems: usize,
     },
+    /// The store's file could not be written (`false`), or can again (`true`). Told when it changes.
+    StoreWorks {
+        /// Whether it can.
+        working: bool,
+    },
+    /// A new program took over the listening sockets, or did not and this one goes on.
+    Upgraded {
+        /// Whether it did.
+        taken: bool,
+        /// Its process id, or why not, in words of ours.
+        detail: &'a str,
+    },
     /// A phase of the process's life.
     Life {
         /// `starting`, `ready`, `draining`, `stopped`, …

@@ -75,6 +75,12 @@ catalogue! {
         "When the configuration in force took over, in seconds since 1970";
     SESSIONS "vestibule_sessions" Kind::Gauge, [],
         "Open sessions";
+    STORE_FAILURES "vestibule_store_failures_total" Kind::Counter, [],
+        "Groups of changes that the store's file could not take; their sign-ins were answered 503";
+    STORE_WORKING "vestibule_store_working" Kind::Gauge, [],
+        "1 while the store's file can be written, 0 when the last try failed";
+    UPGRADES "vestibule_upgrades_total" Kind::Counter, ["result"],
+        "New programs that were to take over: taken, or refused (the old one stays)";
     CONNECTIONS "vestibule_connections" Kind::Gauge, [],
         "Open connections of browsers";
     CERTIFICATE_EXPIRY "vestibule_certificate_expiry_timestamp_seconds" Kind::Gauge, ["name"],

@@ -102,6 +102,27 @@ fn write_of_us(event: &Event<'_>) {
             let (template, problem) = (&*printable(name), &*printable(problem));
             tracing::event!(target: TARGET, Level::WARN, template, problem, "page template not used");
         }
+        _ => write_of_what_lasts(event),
+    }
+}
+
+/// Lines about what outlives the process: the store, and the program that takes over.
+fn write_of_what_lasts(event: &Event<'_>) {
+    match *event {
+        Event::StoreWorks { working: false } => {
+            tracing::event!(target: TARGET, Level::ERROR, "store cannot be written");
+        }
+        Event::StoreWorks { working: true } => {
+            tracing::event!(target: TARGET, Level::INFO, "store can be written again");
+        }
+        Event::Upgraded { taken: true, detail } => {
+            let detail = &*printable(detail);
+            tracing::event!(target: TARGET, Level::INFO, detail, "new program took over");
+        }
+        Event::Upgraded { taken: false, detail } => {
+            let detail = &*printable(detail);
+            tracing::event!(target: TARGET, Level::ERROR, detail, "new program did not take over, this one stays");
+        }
         _ => {}
     }
 }
@@ -218,6 +239,30 @@ pub(super) const MESSAGES: &[Message] = &[
         fields: &[("template", "its file name"), ("problem", "what is wrong with it")],
         meaning: "A template of the library's own has a mistake; the built-in page was shown.",
     },
+    Message {
+        level: "ERROR",
+        text: "store cannot be written",
+        fields: &[],
+        meaning: "`store.redb` took no change; signing in is answered 503, readers who are signed in go on.",
+    },
+    Message {
+        level: "INFO",
+        text: "store can be written again",
+        fields: &[],
+        meaning: "The first change since then is on the disk.",
+    },
+    Message {
+        level: "INFO",
+        text: "new program took over",
+        fields: &[("detail", "its process id")],
+        meaning: "The listening sockets are the new process's; this one finishes what is under way and ends.",
+    },
+    Message {
+        level: "ERROR",
+        text: "new program did not take over, this one stays",
+        fields: &[("detail", "why, one of a fixed list of sentences")],
+        meaning: "What the new program said stands before this line.",
+    },
 ];
 
 #[cfg(test)]
@@ -251,6 +296,10 @@ mod tests {
                 Event::ReloadFailed { problems: 1 },
                 Event::Life { phase: "ready", detail: "127.0.0.1:443" },
                 Event::Template { name: "sign-in.html", problem: "line 3: unexpected end" },
+                Event::StoreWorks { working: false },
+                Event::StoreWorks { working: true },
+                Event::Upgraded { taken: true, detail: "4711" },
+                Event::Upgraded { taken: false, detail: "it did not get ready in time" },
             ] {
                 write(&event);
             }

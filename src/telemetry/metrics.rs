@@ -42,6 +42,10 @@ struct Plain {
     last_reload_ok: IntGauge,
     last_reload_success: IntGauge,
     sessions: IntGauge,
+    store_failures: IntCounter,
+    store_working: IntGauge,
+    upgrades_taken: IntCounter,
+    upgrades_refused: IntCounter,
     connections: IntGauge,
     certificates: IntGaugeVec,
     template_problems: IntCounter,
@@ -61,6 +65,9 @@ impl Plain {
         let refused = family::REFUSED_REQUESTS.counters(registry);
         let refused_as = |status: &str| sound(refused.get_metric_with_label_values(&[status]));
         let reloads = family::RELOADS.counters(registry);
+        let upgrades = family::UPGRADES.counters(registry);
+        let store_working = gauge(&family::STORE_WORKING, registry);
+        store_working.set(1);
         let last_reload_ok = gauge(&family::LAST_RELOAD_OK, registry);
         last_reload_ok.set(1);
         let build = family::BUILD_INFO.gauges(registry);
@@ -77,6 +84,10 @@ impl Plain {
             last_reload_ok,
             last_reload_success: gauge(&family::LAST_RELOAD_SUCCESS, registry),
             sessions: gauge(&family::SESSIONS, registry),
+            store_failures: counter(&family::STORE_FAILURES, registry),
+            store_working,
+            upgrades_taken: sound(upgrades.get_metric_with_label_values(&["taken"])),
+            upgrades_refused: sound(upgrades.get_metric_with_label_values(&["refused"])),
             connections: gauge(&family::CONNECTIONS, registry),
             certificates: family::CERTIFICATE_EXPIRY.gauges(registry),
             template_problems: counter(&family::TEMPLATE_PROBLEMS, registry),
@@ -180,6 +191,9 @@ impl Telemetry {
                 self.plain.last_reload_ok.set(0);
             }
             Event::Template { .. } => self.plain.template_problems.inc(),
+            Event::StoreWorks { working } => self.plain.store_working.set(i64::from(*working)),
+            Event::Upgraded { taken: true, .. } => self.plain.upgrades_taken.inc(),
+            Event::Upgraded { taken: false, .. } => self.plain.upgrades_refused.inc(),
             _ => {}
         }
     }
@@ -192,6 +206,11 @@ impl Telemetry {
     /// Sets the number of open sessions.
     pub fn sessions(&self, open: u64) {
         self.plain.sessions.set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a group of changes that the store's file did not take.
+    pub fn store_failed(&self) {
+        self.plain.store_failures.inc();
     }
 
     /// Adds to the number of open connections; negative when they close.
@@ -308,6 +327,8 @@ mod tests {
                 Event::ReloadFailed { problems: 1 },
                 Event::Life { phase: "ready", detail: "" },
                 Event::Template { name: "sign-in.html", problem: "line 3: unexpected end" },
+                Event::StoreWorks { working: n.is_multiple_of(2) },
+                Event::Upgraded { taken: n.is_multiple_of(2), detail: "it did not get ready in time" },
             ] {
                 telemetry.emit(&event);
             }

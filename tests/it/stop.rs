@@ -172,7 +172,7 @@ async fn exit_codes_say_why() {
     let config = world.path("config").with_file_name("taken.toml");
     for (front, office) in [(port, free_port()), (free_port(), port)] {
         let admin = format!("admin_listen = \"127.0.0.1:{office}\"");
-        let text = text.replace(&format!(":{old}"), &format!(":{front}"));
+        let text = text.replace(&format!(":{old}"), &format!(":{front}")).replace("\"state\"", "\"state-taken\"");
         std::fs::write(&config, text.replace("admin_listen = \"127.0.0.1:0\"", &admin)).unwrap();
         let done = vestibule(&["serve", "--config", config.to_str().unwrap()], "");
         assert_eq!(done.status.code(), Some(69), "{}", printed(&done));

@@ -2,11 +2,12 @@
 use super::browser::{Browser, Page};
 use super::observe::{self, PATIENCE, until};
 use super::world::World;
-use std::fs::File;
-use std::net::TcpListener;
+use std::fs::OpenOptions;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 pub const PORTAL_HOST: &str = "login.vestibule.localhost";
 
@@ -35,9 +36,23 @@ pub fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+/// Serves a configuration, with what it says added to `log`.
+pub fn launch(program: &Path, config: &Path, log: &Path) -> Child {
+    Command::new(program)
+        .args(["serve", "--config"])
+        .arg(config)
+        .current_dir(config.parent().unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(OpenOptions::new().create(true).append(true).open(log).unwrap())
+        .spawn()
+        .unwrap()
+}
+
 /// A serving process.
 pub struct Served {
     process: Child,
+    config: PathBuf,
     log: PathBuf,
     pub portal: String,
     pub admin: String,
@@ -51,24 +66,46 @@ impl Served {
         let config = folder.join(format!("served-{port}.toml"));
         std::fs::write(&config, text(port, admin)).unwrap();
         let log = folder.join(format!("served-{port}.log"));
-        let process = Command::new(env!("CARGO_BIN_EXE_vestibule"))
-            .args(["serve", "--config"])
-            .arg(&config)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
+        let process = launch(Path::new(env!("CARGO_BIN_EXE_vestibule")), &config, &log);
         let (portal, admin) = (format!("https://{PORTAL_HOST}:{port}"), format!("http://127.0.0.1:{admin}"));
-        let mut served = Self { process, log, portal, admin, port };
-        let at = served.admin.clone();
+        let mut served = Self { process, config, log, portal, admin, port };
+        served.ready().await;
+        served
+    }
+
+    async fn ready(&mut self) {
+        let at = self.admin.clone();
         until("the process is ready", PATIENCE, || {
-            assert!(served.process.try_wait().unwrap().is_none(), "it ended: {}", served.log());
+            assert!(self.process.try_wait().unwrap().is_none(), "it ended: {}", self.log());
             observe::admin(&at, "/ready").is_ok_and(|(status, _)| status == 200)
         })
         .await;
-        served
+    }
+
+    /// Kills the process without a word and starts it again; how long until somebody can connect.
+    pub async fn kill_and_start(&mut self) -> Duration {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let begun = Instant::now();
+        self.process = launch(Path::new(env!("CARGO_BIN_EXE_vestibule")), &self.config, &self.log);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "nobody listens: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let took = begun.elapsed();
+        self.ready().await;
+        took
+    }
+
+    /// Changes the configuration's text; the process takes it at its next start, or when it looks.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, change(text)).unwrap();
+    }
+
+    /// The folder `state_dir`.
+    pub fn state(&self) -> PathBuf {
+        self.config.with_file_name(format!("state-{}", self.port))
     }
 
     /// Serves the demo's world a second time, on other ports and with `edit` applied to the demo's configuration.
@@ -83,6 +120,10 @@ impl Served {
             text.replace("state_dir = \"state\"", &format!("state_dir = \"state-{port}\""))
         })
         .await
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.config.clone()
     }
 
     pub fn pid(&self) -> u32 {
