@@ -9,6 +9,8 @@ mod running;
 mod site;
 mod state;
 mod systems;
+mod upgrade;
 
 pub use process::harden;
-pub use running::{NotStarted, Running, start};
+pub use running::{NotStarted, Running, start, take_over};
+pub use upgrade::Program;

@@ -3,11 +3,12 @@ use super::hall::{Hall, Worker};
 use super::reload::{Fixed, Reloader, watch};
 use super::site::{self, Built, Foundations};
 use super::state::{State, session_keys};
+use super::upgrade::{Predecessor, Program, Retiring, Successor};
 use crate::config::{self, Config, PublicUrl};
 use crate::domain::settings::Problem;
 use crate::domain::{Clock, SystemClock};
 use crate::egress::Visits;
-use crate::net::{self, Certificates, Front, Stop};
+use crate::net::{self, Certificates, Front, Inherited, Stop};
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::telemetry::admin::{IlsState, Phase, Readiness};
@@ -16,13 +17,19 @@ use crate::telemetry::{Event, Telemetry, admin, log};
 use crate::web;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
+use sd_notify::NotifyState;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// How long whoever connected before the new process took over may take to ask, before idle connections are let go.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// Why the product did not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,13 +60,16 @@ impl NotStarted {
 /// A running product.
 pub struct Running {
     office: Runtime,
+    signals: Signals,
     stop: Stop,
+    accepting: CancellationToken,
     closing: CancellationToken,
     workers: Vec<std::thread::JoinHandle<()>>,
+    sockets: Sockets,
+    state: State,
     telemetry: Arc<Telemetry>,
     readiness: Arc<Readiness>,
     drain: Duration,
-    _state: State,
     _log: LogGuard,
     /// The portal's address for browsers.
     pub public: PublicUrl,
@@ -72,22 +82,38 @@ pub struct Running {
 /// # Errors
 /// [`NotStarted`].
 pub fn start(path: &Path) -> Result<Running, NotStarted> {
+    begin(path, None)
+}
+
+/// Starts the product with the sockets of an older process, which it meets on standard input.
+///
+/// # Errors
+/// [`NotStarted`]; the older process then goes on.
+pub fn take_over(path: &Path) -> Result<Running, NotStarted> {
+    let predecessor = Predecessor::meet();
+    begin(path, Some(predecessor.map_err(NotStarted::system("cannot take over what is on standard input"))?))
+}
+
+fn begin(path: &Path, predecessor: Option<Predecessor>) -> Result<Running, NotStarted> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let config = config::load(path, clock.now()).map_err(|all| NotStarted::Configuration(texts(&all)))?;
     let telemetry = Arc::new(Telemetry::new());
     let format = if config.log.json { LogFormat::Json } else { LogFormat::Human };
     let guard = log::start(format, config.log.requests, &telemetry).map_err(NotStarted::system("cannot log"))?;
-    telemetry.emit(&Event::Life { phase: "starting", detail: env!("CARGO_PKG_VERSION") });
-    for warning in &config.warnings {
-        telemetry.emit(&Event::Life { phase: "warning", detail: &warning.to_string() });
-    }
+    announce(&telemetry, &config);
     let office = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("office")
         .enable_all()
         .build()
         .map_err(NotStarted::system("cannot start a thread"))?;
-    let state = State::open(&config, (&clock, &telemetry), None).map_err(NotStarted::State)?;
+    let signals = Signals::listen(&office).map_err(NotStarted::system("cannot wait for signals"))?;
+    let (lock, inherited, retiring) = match predecessor.map(Predecessor::divide) {
+        Some((lock, sockets, retiring)) => (Some(lock), Ok(sockets), Some(retiring)),
+        None => (None, Inherited::of_service_manager(), None),
+    };
+    let inherited = inherited.map_err(NotStarted::system("cannot use the service manager's sockets"))?;
+    let state = State::open(&config, (&clock, &telemetry), lock).map_err(NotStarted::State)?;
     let store: Arc<dyn Store> = Arc::clone(&state.store) as Arc<dyn Store>;
     let foundations = Foundations { clock, telemetry: Arc::clone(&telemetry), store, generation: 1 };
     let built = {
@@ -95,33 +121,56 @@ pub fn start(path: &Path) -> Result<Running, NotStarted> {
         site::build(&config, &foundations, None).map_err(NotStarted::Configuration)?
     };
     let parts = Parts::assemble(&config, built, &foundations);
-    let listeners = bind_all(&config)?;
-    let admin =
-        net::bind(config.admin, true).map_err(NotStarted::system(format!("cannot listen on {}", config.admin)))?;
-    let stop = Stop::default();
-    let workers = parts.spawn_workers(&config, &listeners, &stop)?;
+    let sockets = Sockets::open(&config, inherited, &telemetry)?;
+    let (stop, accepting) = (Stop::default(), CancellationToken::new());
+    let workers = parts.spawn_workers(&config, &sockets.public, (&stop, &accepting))?;
     let closing = CancellationToken::new();
-    let admin = parts.open_office(&office, admin, (path, Fixed::of(&config), watched(&config)), &closing)?;
-    for listener in &listeners {
-        let address = listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
-        telemetry.emit(&Event::Life { phase: "listening", detail: &address });
-    }
+    let admin = parts.open_office(&office, &sockets.admin, (path, Fixed::of(&config), watched(&config)), &closing)?;
+    sockets.tell(&telemetry);
     parts.readiness.enter(Phase::Ready);
     telemetry.emit(&Event::Life { phase: "ready", detail: &config.public.origin() });
+    begin_to_serve(retiring, &state).map_err(NotStarted::system("cannot take over"))?;
     let (readiness, drain, public) = (parts.readiness, config.drain, config.public);
     Ok(Running {
         office,
+        signals,
         stop,
+        accepting,
         closing,
         workers,
+        sockets,
+        state,
         telemetry,
         readiness,
         drain,
-        _state: state,
         _log: guard,
         public,
         admin,
     })
+}
+
+fn announce(telemetry: &Telemetry, config: &Config) {
+    telemetry.emit(&Event::Life { phase: "starting", detail: env!("CARGO_PKG_VERSION") });
+    for warning in &config.warnings {
+        telemetry.emit(&Event::Life { phase: "warning", detail: &warning.to_string() });
+    }
+}
+
+/// Says that this process serves: to the process before it, or to the service manager, where there is one.
+fn begin_to_serve(retiring: Option<Retiring>, state: &State) -> io::Result<()> {
+    let Some(mut retiring) = retiring else {
+        // A service manager that cannot be told will say so itself.
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        return Ok(());
+    };
+    retiring.dismiss()?;
+    let store = Arc::clone(&state.store);
+    let waiting = std::thread::Builder::new().name("handover".to_owned());
+    waiting.spawn(move || {
+        retiring.wait();
+        store.set_shared(false);
+    })?;
+    Ok(())
 }
 
 /// The files whose change is a new configuration: the operator's, and the list of signing keys.
@@ -135,13 +184,36 @@ pub(super) fn texts(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
-fn bind_all(config: &Config) -> Result<Vec<TcpListener>, NotStarted> {
-    // `[::]` also takes IPv4, unless that port has an IPv4 listener of its own.
-    let apart = |address: &SocketAddr| config.listen.iter().any(|a| a.is_ipv4() && a.port() == address.port());
-    let bind = |address: &SocketAddr| {
-        net::bind(*address, apart(address)).map_err(NotStarted::system(format!("cannot listen on {address}")))
-    };
-    config.listen.iter().map(bind).collect()
+/// The listening sockets.
+struct Sockets {
+    public: Vec<TcpListener>,
+    admin: TcpListener,
+}
+
+impl Sockets {
+    /// Those that were inherited, and new ones where none was.
+    fn open(config: &Config, mut inherited: Inherited, telemetry: &Telemetry) -> Result<Self, NotStarted> {
+        // `[::]` also takes IPv4, unless that port has an IPv4 listener of its own.
+        let apart = |address: &SocketAddr| config.listen.iter().any(|a| a.is_ipv4() && a.port() == address.port());
+        let mut open = |address: &SocketAddr, apart: bool| {
+            let socket = inherited.take_or_bind(*address, apart);
+            socket.map_err(NotStarted::system(format!("cannot listen on {address}")))
+        };
+        let public = config.listen.iter().map(|address| open(address, apart(address))).collect::<Result<_, _>>()?;
+        let admin = open(&config.admin, true)?;
+        for address in inherited.left() {
+            let detail = format!("a socket on {address} was inherited, and is closed: `listen` does not name it");
+            telemetry.emit(&Event::Life { phase: "warning", detail: &detail });
+        }
+        Ok(Self { public, admin })
+    }
+
+    fn tell(&self, telemetry: &Telemetry) {
+        for listener in &self.public {
+            let address = listener.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
+            telemetry.emit(&Event::Life { phase: "listening", detail: &address });
+        }
+    }
 }
 
 /// What the threads share.
@@ -193,7 +265,7 @@ impl Parts {
         &self,
         config: &Config,
         listeners: &[TcpListener],
-        stop: &Stop,
+        (stop, accepting): (&Stop, &CancellationToken),
     ) -> Result<Vec<std::thread::JoinHandle<()>>, NotStarted> {
         let tls = net::server_config(Arc::clone(&self.certificates));
         let mut threads = Vec::new();
@@ -203,6 +275,7 @@ impl Parts {
             let portal = web::router(Arc::clone(&self.front));
             let worker = Arc::new(Worker { hall: Arc::clone(&self.hall), number, portal });
             let (tls, telemetry, stop) = (Arc::clone(&tls), Arc::clone(&self.telemetry), stop.clone());
+            let accepting = accepting.clone();
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(NotStarted::system("cannot start a worker"))?;
             let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
@@ -212,7 +285,7 @@ impl Parts {
                     telemetry: Arc::clone(&telemetry),
                     stop: stop.clone(),
                 };
-                runtime.block_on(work(sockets, front, &stop));
+                runtime.block_on(work(sockets, front, (&stop, &accepting)));
             });
             threads.push(thread.map_err(NotStarted::system("cannot start a worker"))?);
         }
@@ -222,13 +295,14 @@ impl Parts {
     fn open_office(
         &self,
         office: &Runtime,
-        admin: TcpListener,
+        admin: &TcpListener,
         (path, fixed, files): (&Path, Fixed, Vec<std::path::PathBuf>),
         closing: &CancellationToken,
     ) -> Result<SocketAddr, NotStarted> {
         let _inside = office.enter();
         let address = admin.local_addr().map_err(NotStarted::system("cannot listen for IT"))?;
-        let listener = tokio::net::TcpListener::from_std(admin).map_err(NotStarted::system("cannot listen for IT"))?;
+        let listener = admin.try_clone().and_then(tokio::net::TcpListener::from_std);
+        let listener = listener.map_err(NotStarted::system("cannot listen for IT"))?;
         let closed = closing.clone();
         let shutdown = async move { closed.cancelled().await };
         office.spawn(admin::serve(listener, Arc::clone(&self.telemetry), Arc::clone(&self.readiness), shutdown));
@@ -249,12 +323,18 @@ impl Parts {
     }
 }
 
-/// One worker's life: its sockets are served until the stop, and its connections to their end.
-async fn work(sockets: Vec<TcpListener>, front: impl Fn() -> Front<Arc<Worker>>, stop: &Stop) {
+/// One worker's life: its sockets are served until the stop, or until somebody else accepts on them, and its connections
+/// to their end.
+async fn work(
+    sockets: Vec<TcpListener>,
+    front: impl Fn() -> Front<Arc<Worker>>,
+    (stop, accepting): (&Stop, &CancellationToken),
+) {
     for socket in sockets {
         // A socket that the kernel gave us once can be registered again; else this worker has one less.
         if let Ok(listener) = tokio::net::TcpListener::from_std(socket) {
-            tokio::spawn(front().run(listener));
+            let (serving, given_away) = (front().run(listener), accepting.clone());
+            tokio::spawn(async move { given_away.run_until_cancelled_owned(serving).await });
         }
     }
     stop.ended().await;
@@ -281,16 +361,64 @@ fn ils_states(ilses: &crate::patron::Ilses) -> Vec<IlsState> {
 }
 
 impl Running {
-    /// Waits for SIGTERM or SIGINT, then stops: readiness off, no new connections, what is under way ends.
+    /// Waits for SIGTERM or SIGINT, then stops: readiness off, no new connections, what is under way ends. On SIGUSR2
+    /// `program` is started anew, and when it serves this process stops as well.
     #[must_use]
-    pub fn wait_and_stop(self) -> bool {
-        self.office.block_on(stop_signal());
-        self.stop()
+    pub fn wait_and_stop(mut self, program: Option<&Program>) -> bool {
+        match self.wait(program) {
+            None => self.stop(),
+            Some(successor) => self.give_way(&successor),
+        }
+    }
+
+    /// Waits for the end; the process that takes over, if there is one.
+    fn wait(&mut self, program: Option<&Program>) -> Option<Successor> {
+        let Self { office, signals, sockets, state, telemetry, .. } = self;
+        let Signals { stop, upgrade } = signals;
+        let mut held = vec![state.lock.as_fd()];
+        held.extend(sockets.public.iter().chain([&sockets.admin]).map(AsFd::as_fd));
+        let upgraded = async {
+            loop {
+                upgrade.recv().await;
+                let Some(program) = program else { continue };
+                // From here on the other process may write as well.
+                state.store.set_shared(true);
+                match program.start(&held).await {
+                    Ok(successor) => return successor,
+                    Err(why) => telemetry.emit(&Event::Upgraded { taken: false, detail: why }),
+                }
+                state.store.set_shared(false);
+            }
+        };
+        office.block_on(async {
+            tokio::select! {
+                () = stop.told() => None,
+                successor = upgraded => Some(successor),
+            }
+        })
+    }
+
+    /// Leaves what is new to a process that serves already. Whoever connected here a moment ago is served here.
+    fn give_way(self, successor: &Successor) -> bool {
+        let pid = successor.pid.to_string();
+        self.telemetry.emit(&Event::Upgraded { taken: true, detail: &pid });
+        // A service manager that cannot be told will say so itself.
+        let _ = sd_notify::notify(&[NotifyState::MainPid(successor.pid)]);
+        self.accepting.cancel();
+        self.closing.cancel();
+        self.office.block_on(tokio::time::sleep(SETTLE));
+        self.end()
     }
 
     /// Stops now; tells whether everything under way ended in time.
     #[must_use]
     pub fn stop(self) -> bool {
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        self.end()
+    }
+
+    fn end(self) -> bool {
+        drop(self.sockets);
         self.readiness.enter(Phase::Draining);
         self.telemetry.emit(&Event::Life { phase: "draining", detail: "" });
         let ended = self.office.block_on(self.stop.stop(self.drain));
@@ -310,13 +438,30 @@ impl Running {
     }
 }
 
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// The signals that a serving process waits for, from its start on.
+struct Signals {
+    stop: StopSignals,
+    upgrade: Signal,
+}
+
+struct StopSignals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn listen(office: &Runtime) -> io::Result<Self> {
+        let _inside = office.enter();
+        let stop = StopSignals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
+        Ok(Self { stop, upgrade: signal(SignalKind::user_defined2())? })
+    }
+}
+
+impl StopSignals {
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn run(demo: &Demo, out: &mut Out) -> Result<(), Failure> {
     let (portal, admin) = addresses(&running);
     world.announce(&portal, &admin).map_err(about("cannot write demo.json"))?;
     out.line(&world.summary());
-    let _all_ended = running.wait_and_stop();
+    let _all_ended = running.wait_and_stop(None);
     runtime.block_on(world.stop());
     Ok(())
 }

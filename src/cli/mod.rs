@@ -102,12 +102,14 @@ enum Command {
 
 /// Does what the command line says.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut Out) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let word = arguments.first().cloned().unwrap_or_default();
     let command = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments.command,
         Err(error) => return usage(&error, out),
     };
     let done = match command {
-        Command::Serve(serve) => serve::run(&serve, out),
+        Command::Serve(serve) => serve::run(&serve, word, out),
         Command::Check(check) => check::run(&check, out),
         Command::DevCerts(certs) => dev_certs::run(&certs, out),
         Command::Ils(ils) => ils::run(&ils, out),
