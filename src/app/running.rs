@@ -406,7 +406,7 @@ impl Running {
         let _ = sd_notify::notify(&[NotifyState::MainPid(successor.pid)]);
         self.accepting.cancel();
         self.closing.cancel();
-        self.office.block_on(tokio::time::sleep(SETTLE));
+        self.office.block_on(async { tokio::time::sleep(SETTLE).await });
         self.end()
     }
 

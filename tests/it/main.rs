@@ -25,3 +25,4 @@ mod reload;
 mod restart;
 mod stop;
 mod support;
+mod upgrade;

@@ -23,7 +23,7 @@ use url::Url;
 
 const RELOADS: usize = 20;
 /// How much is downloaded while all that happens.
-const LARGE: usize = 100_000_000;
+pub(super) const LARGE: usize = 100_000_000;
 /// Requests by all clients between two reloads, at least.
 const BETWEEN: u64 = 150;
 
@@ -69,18 +69,18 @@ async fn signed_in(world: &World, vendor: &str) -> (Browser, String) {
 
 /// What the clients share.
 #[derive(Default)]
-struct Load {
+pub(super) struct Load {
     requests: AtomicU64,
     sign_ins: AtomicU64,
-    echoes: AtomicU64,
-    over: AtomicBool,
+    pub(super) echoes: AtomicU64,
+    pub(super) over: AtomicBool,
     /// How much of the download may have been read.
     allowed: AtomicUsize,
     grown: Notify,
 }
 
 impl Load {
-    fn allow(&self, to: usize) {
+    pub(super) fn allow(&self, to: usize) {
         self.allowed.store(to, SeqCst);
         self.grown.notify_waiters();
         self.grown.notify_one();
@@ -124,7 +124,7 @@ async fn sign_in(load: Arc<Load>, mut client: Steady, patron: serde_json::Value)
 }
 
 /// Reads a large body slowly: no further than is allowed.
-async fn download(load: Arc<Load>, mut client: Steady) {
+pub(super) async fn download(load: Arc<Load>, mut client: Steady) {
     let response = client.open(Request::get(format!("/bytes/{LARGE}")).body(Bytes::new()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let mut body = response.into_body();
@@ -141,7 +141,7 @@ async fn download(load: Arc<Load>, mut client: Steady) {
 }
 
 /// Says something and hears it, until all is over.
-async fn converse(load: Arc<Load>, world_ca: std::path::PathBuf, url: Url, cookie: String) {
+pub(super) async fn converse(load: Arc<Load>, world_ca: std::path::PathBuf, url: Url, cookie: String) {
     let mut stream = super::support::browser::connect(&trusting(&world_ca, &[b"http/1.1"]), &url).await;
     let head = format!(
         "GET /ws HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -36,9 +36,9 @@ pub fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Serves a configuration, with what it says added to `log`.
-pub fn launch(program: &Path, config: &Path, log: &Path) -> Child {
-    Command::new(program)
+/// Serves a configuration with a command whose first arguments are there already; what it says is added to `log`.
+fn launch(mut command: Command, config: &Path, log: &Path) -> Child {
+    command
         .args(["serve", "--config"])
         .arg(config)
         .current_dir(config.parent().unwrap())
@@ -52,6 +52,9 @@ pub fn launch(program: &Path, config: &Path, log: &Path) -> Child {
 /// A serving process.
 pub struct Served {
     process: Child,
+    /// What took over from the process, in their order.
+    successors: Vec<u32>,
+    pub program: PathBuf,
     config: PathBuf,
     log: PathBuf,
     pub portal: String,
@@ -62,13 +65,23 @@ pub struct Served {
 impl Served {
     /// Serves a configuration in `folder` whose text depends on the ports of the portal and of the admin listener.
     pub async fn start(folder: &Path, text: impl FnOnce(u16, u16) -> String) -> Self {
+        Self::start_by(folder, text, |program, _| Command::new(program)).await
+    }
+
+    /// As [`Served::start`], by a command that depends on the program and the two ports.
+    pub async fn start_by(
+        folder: &Path,
+        text: impl FnOnce(u16, u16) -> String,
+        command: impl FnOnce(&Path, [u16; 2]) -> Command,
+    ) -> Self {
         let (port, admin) = (free_port(), free_port());
         let config = folder.join(format!("served-{port}.toml"));
         std::fs::write(&config, text(port, admin)).unwrap();
         let log = folder.join(format!("served-{port}.log"));
-        let process = launch(Path::new(env!("CARGO_BIN_EXE_vestibule")), &config, &log);
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_vestibule"));
+        let process = launch(command(&program, [port, admin]), &config, &log);
         let (portal, admin) = (format!("https://{PORTAL_HOST}:{port}"), format!("http://127.0.0.1:{admin}"));
-        let mut served = Self { process, config, log, portal, admin, port };
+        let mut served = Self { process, successors: Vec::new(), program, config, log, portal, admin, port };
         served.ready().await;
         served
     }
@@ -87,7 +100,7 @@ impl Served {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         let begun = Instant::now();
-        self.process = launch(Path::new(env!("CARGO_BIN_EXE_vestibule")), &self.config, &self.log);
+        self.process = launch(Command::new(&self.program), &self.config, &self.log);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(begun.elapsed() < PATIENCE, "nobody listens: {}", self.log());
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -111,23 +124,52 @@ impl Served {
     /// Serves the demo's world a second time, on other ports and with `edit` applied to the demo's configuration.
     /// Vendors do not believe its assertions: they know the demo's portal.
     pub async fn beside(world: &World, edit: impl FnOnce(String) -> String) -> Self {
+        Self::beside_by(world, edit, |program, _| Command::new(program)).await
+    }
+
+    /// As [`Served::beside`], by a command that depends on the program and the two ports.
+    pub async fn beside_by(
+        world: &World,
+        edit: impl FnOnce(String) -> String,
+        command: impl FnOnce(&Path, [u16; 2]) -> Command,
+    ) -> Self {
         let config = world.path("config");
         let text = edit(std::fs::read_to_string(&config).unwrap());
         let old = url::Url::parse(world.portal()).unwrap().port().unwrap();
-        Self::start(config.parent().unwrap(), |port, admin| {
+        let text = |port, admin| {
             let text = text.replace(&format!(":{old}"), &format!(":{port}"));
             let text = text.replace("admin_listen = \"127.0.0.1:0\"", &format!("admin_listen = \"127.0.0.1:{admin}\""));
             text.replace("state_dir = \"state\"", &format!("state_dir = \"state-{port}\""))
-        })
-        .await
+        };
+        Self::start_by(config.parent().unwrap(), text, command).await
     }
 
     pub fn config(&self) -> PathBuf {
         self.config.clone()
     }
 
+    /// The process that serves now.
     pub fn pid(&self) -> u32 {
-        self.process.id()
+        self.successors.last().copied().unwrap_or_else(|| self.process.id())
+    }
+
+    /// Has the program started anew and waits until that serves.
+    pub async fn upgrade(&mut self) {
+        let took_over = |log: &str| {
+            let lines = log.lines().filter(|line| line.contains("new program took over"));
+            let pid =
+                |line: &str| line.split("detail=").nth(1)?.trim_matches(|c: char| !c.is_ascii_digit()).parse().ok();
+            lines.filter_map(pid).collect::<Vec<u32>>()
+        };
+        let (before, said) = (self.successors.len(), self.log().len());
+        self.signal("USR2");
+        until("the new program took over", PATIENCE, || {
+            let log = self.log();
+            self.successors = took_over(&log);
+            assert!(!log[said..].contains("did not take over"), "{log}");
+            self.successors.len() > before
+        })
+        .await;
     }
 
     pub fn log(&self) -> String {
@@ -149,6 +191,12 @@ impl Served {
         .await;
         let status = status.unwrap();
         status.code().unwrap_or_else(|| -status.signal().unwrap())
+    }
+
+    /// Whether the process that serves now, which may be nobody's child here, has ended.
+    pub fn has_ended(&self) -> bool {
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        state.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
     }
 
     /// The public address of a vendor's host.
@@ -176,6 +224,14 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
+        let config = self.config.to_str().unwrap();
+        for pid in &self.successors {
+            // The earlier ones may have ended, and their numbers may be somebody else's now.
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&words).contains(config) {
+                let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+            }
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
