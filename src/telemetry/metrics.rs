@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn events_count_where_they_belong() {
         let telemetry = known();
-        all(&telemetry, 204);
+        all(&telemetry, 210);
         all(&telemetry, 421);
         for (series, expected) in [
             ("vestibule_sign_ins_total{library=\"east\",outcome=\"accepted\"}", 1.0),
