@@ -9,6 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 mod certificate;
+mod guessing;
 mod library;
 mod licence;
 mod load;
@@ -93,6 +94,8 @@ pub struct Config {
     pub pseudonym_key: Zeroizing<Vec<u8>>,
     /// Lifetimes of sessions.
     pub session: SessionSettings,
+    /// How many sign-ins may fail.
+    pub guessing: GuessingSettings,
     /// How to log.
     pub log: LogSettings,
     /// A folder with page templates and messages of the library's own.
@@ -174,6 +177,19 @@ pub struct SessionSettings {
     pub premises_absolute: Duration,
     /// Address ranges that count as inside every library.
     pub premises: Vec<AddressRule>,
+}
+
+/// How many sign-ins may fail before they are no longer passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessingSettings {
+    /// Failures in a row after which the library's system locks a card; `None` where it never does.
+    pub ils_locks_after: Option<usize>,
+    /// Failures of one card in a day that reach the library's system from devices where it was not used before.
+    pub per_day: usize,
+    /// Different cards that may fail in one network in an hour, beside half of those that succeed there.
+    pub cards_per_network: usize,
+    /// How long every rejection takes at least.
+    pub answer_after: Duration,
 }
 
 /// How to log.

@@ -4,7 +4,8 @@ use super::certificate::{self, Certificates};
 use super::library::{self, Libraries};
 use super::load::{self, Tree};
 use super::vendor::{self, Vendors};
-use super::{Config, Draft, FileSecrets, LogSettings, PublicUrl, SessionSettings, licence, names};
+use super::{Config, Draft, FileSecrets, GuessingSettings, LogSettings, PublicUrl, SessionSettings};
+use super::{guessing, licence, names};
 use crate::domain::settings::{Place, Problem, Reader, Reading, Table, Value, join};
 use crate::domain::{AddressRule, Licence, Timestamp};
 use std::cell::RefCell;
@@ -152,6 +153,7 @@ impl Parts {
             state_dir: top.state_dir,
             pseudonym_key: top.pseudonym_key?,
             session: top.session?,
+            guessing: top.guessing,
             log: top.log,
             pages: top.pages,
             drain: top.drain,
@@ -179,6 +181,7 @@ pub(super) struct Top {
     pseudonym_key: Option<Zeroizing<Vec<u8>>>,
     session_key: Option<Zeroizing<[u8; 32]>>,
     session: Option<SessionSettings>,
+    guessing: GuessingSettings,
     log: LogSettings,
     pages: Option<PathBuf>,
     drain: Duration,
@@ -203,6 +206,7 @@ impl Top {
             pseudonym_key: pseudonym_key(root),
             session_key: session_key(root),
             session: Some(session(root)),
+            guessing: guessing::read(root),
             log: log(root),
             pages: pages(root, context),
             drain: root.duration("drain", Duration::ZERO..=HOUR).unwrap_or(Duration::from_secs(30)),

@@ -1,9 +1,12 @@
 //! The one door between the library's system and everything else. Credentials go in and are dropped; a [`Verified`] or
 //! a [`Refusal`] comes out, and neither says who the patron is.
+use super::attempts::{self, Admitted, Approach, Attempts, Ending, GuessLimits};
 use super::ils::{self, Ils, IlsError, IlsHealth, Step, Surroundings};
+use super::record::Word;
 use super::{Credentials, Keyring, Subject};
 use crate::domain::settings::Reader;
 use crate::domain::{Clock, Fault, Library, LibraryId, Standing, State};
+use crate::store::Store;
 use crate::telemetry::{Event, SignIn, Telemetry};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ pub struct Verified {
     library: LibraryId,
     subject: Subject,
     standing: Standing,
+    device: Option<String>,
 }
 
 impl Verified {
@@ -36,12 +40,19 @@ impl Verified {
     pub const fn standing(&self) -> &Standing {
         &self.standing
     }
+
+    /// What the browser is to hold, so that it is known when the patron comes again; `None` inside the library, where
+    /// machines are shared.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
 }
 
 /// Why a patron was not let in. Says nothing of the patron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No such card, or a wrong PIN: never which.
+    /// No such card, a wrong PIN, or too many of these before: never which.
     #[error("the library's system did not accept the card number and PIN")]
     Rejected,
     /// The PIN is right; the card's term is over.
@@ -59,6 +70,9 @@ pub enum Refusal {
         /// When asking again may help.
         retry_after: Duration,
     },
+    /// The store of counters gives no answer, and nobody is let in uncounted.
+    #[error("the store does not answer")]
+    StoreDown,
 }
 
 impl Refusal {
@@ -68,7 +82,7 @@ impl Refusal {
             Self::Expired => SignIn::Expired,
             Self::Blocked => SignIn::Blocked,
             Self::OtherLibrary => SignIn::OtherLibrary,
-            Self::Unavailable { .. } => SignIn::Unavailable,
+            Self::Unavailable { .. } | Self::StoreDown => SignIn::Unavailable,
         }
     }
 }
@@ -97,7 +111,9 @@ impl Ilses {
     /// The gate of a library that uses the connector `id`.
     #[must_use]
     pub fn gate(&self, id: &str, library: Arc<Library>, parts: GateParts) -> Option<Gate> {
-        Some(Gate { ils: Arc::clone(self.0.get(id)?), library, parts })
+        let counting = (Arc::clone(&parts.store), Arc::clone(&parts.keys), Arc::clone(&parts.clock));
+        let attempts = Attempts::new(id, counting, parts.guessing);
+        Some(Gate { ils: Arc::clone(self.0.get(id)?), library, attempts, parts })
     }
 
     /// Walks through a conversation with the system `id`, telling each step.
@@ -122,31 +138,62 @@ pub struct GateParts {
     pub clock: Arc<dyn Clock>,
     /// Where events go.
     pub telemetry: Arc<Telemetry>,
+    /// Where attempts are counted.
+    pub store: Arc<dyn Store>,
+    /// How many attempts may fail.
+    pub guessing: GuessLimits,
 }
 
 /// One library's door.
 pub struct Gate {
     ils: Arc<dyn Ils>,
     library: Arc<Library>,
+    attempts: Attempts,
     parts: GateParts,
 }
 
+/// How a sign-in did not succeed: what the patron is told, and what it counts as.
+type Denied = (Refusal, SignIn);
+
 impl Gate {
-    /// Asks the library's system. Consumes the credentials, which are wiped before this returns.
+    /// Asks the library's system, unless too many attempts have failed. Consumes the credentials, which are wiped before
+    /// this returns.
+    ///
+    /// Rejections take the same time whatever they are for; they are held back until then.
     ///
     /// # Errors
     /// A [`Refusal`].
-    pub async fn authenticate(&self, given: Credentials) -> Result<Verified, Refusal> {
+    pub async fn authenticate(&self, given: Credentials, approach: Approach<'_>) -> Result<Verified, Refusal> {
         let started = Instant::now();
-        let answer = self.ask(&given).await;
+        let answer = self.try_once(&given, &approach).await;
         drop(given);
-        let outcome = answer.as_ref().map_or_else(|refusal| refusal.outcome(), |_| SignIn::Accepted);
+        let outcome = answer.as_ref().map_or_else(|(_, outcome)| *outcome, |_| SignIn::Accepted);
         self.parts.telemetry.emit(&Event::SignIn { library: &self.library.id, outcome, took: started.elapsed() });
+        let answer = answer.map_err(|(refusal, _)| refusal);
+        if matches!(answer, Err(Refusal::Rejected)) {
+            let (now, after) = (tokio::time::Instant::now(), self.parts.guessing.answer_after);
+            tokio::time::sleep_until(attempts::told_at(approach.arrived, now, after)).await;
+        }
         answer
     }
 
-    async fn ask(&self, given: &Credentials) -> Result<Verified, Refusal> {
-        let record = self.ils.look_up(given).await.map_err(|error| self.refusal(error))?;
+    async fn try_once(&self, given: &Credentials, approach: &Approach<'_>) -> Result<Verified, Denied> {
+        let guess = match self.attempts.begin(given.card(), approach).await {
+            Ok(Admitted::Yes(guess)) => guess,
+            Ok(Admitted::Throttled) => return Err((Refusal::Rejected, SignIn::Throttled)),
+            Ok(Admitted::Busy) => return Err(denied(self.unavailable())),
+            Err(_) => return Err(denied(Refusal::StoreDown)),
+        };
+        let word = self.ils.look_up(given).await;
+        let ending = ending(&word);
+        let named = word.card.as_ref().map(|card| card.as_str());
+        let settled = self.attempts.end(guess, ending, named).await;
+        let device = settled.map_err(|_| denied(Refusal::StoreDown))?.filter(|_| !approach.premises);
+        self.decide(word, device).map_err(denied)
+    }
+
+    fn decide(&self, word: Word, device: Option<String>) -> Result<Verified, Refusal> {
+        let record = word.found.map_err(|error| self.refusal(error))?;
         // An empty or blank id would give different patrons one name (as in CVE-2017-12873).
         if record.id.trim().is_empty() {
             return Err(self.refusal(IlsError::Misconfigured("the ILS returned no id for the patron")));
@@ -161,7 +208,7 @@ impl Gate {
             State::Good | State::Blocked => return Err(Refusal::Blocked),
         }
         let subject = self.parts.keys.subject(&self.library.id, &record.id);
-        Ok(Verified { library: self.library.id.clone(), subject, standing })
+        Ok(Verified { library: self.library.id.clone(), subject, standing, device })
     }
 
     /// In a consortium that shares one ILS, only patrons of the library's own branches are its members.
@@ -177,13 +224,28 @@ impl Gate {
         }
         match error {
             IlsError::NoSuchPatron | IlsError::BadPin => Refusal::Rejected,
-            IlsError::Unavailable(_) | IlsError::Misconfigured(_) => {
-                let retry_after = match self.ils.health() {
-                    IlsHealth::Down { retry_after } => retry_after,
-                    IlsHealth::Answering => Duration::from_secs(5),
-                };
-                Refusal::Unavailable { retry_after }
-            }
+            IlsError::Unavailable(_) | IlsError::Misconfigured(_) => self.unavailable(),
         }
+    }
+
+    fn unavailable(&self) -> Refusal {
+        let retry_after = match self.ils.health() {
+            IlsHealth::Down { retry_after } => retry_after,
+            IlsHealth::Answering => Duration::from_secs(5),
+        };
+        Refusal::Unavailable { retry_after }
+    }
+}
+
+const fn denied(refusal: Refusal) -> Denied {
+    (refusal, refusal.outcome())
+}
+
+/// What an attempt came to, as far as guessing goes. What was not asked is no guess.
+const fn ending(word: &Word) -> Ending {
+    match &word.found {
+        Ok(_) => Ending::Right,
+        Err(IlsError::NoSuchPatron | IlsError::BadPin) if word.asked => Ending::Wrong,
+        Err(_) => Ending::Void,
     }
 }

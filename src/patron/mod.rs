@@ -1,6 +1,7 @@
 //! The privacy boundary: personal data enters here and never leaves. Outside this folder nobody can open
 //! [`Credentials`], read what an ILS said, or make a [`Verified`]; what comes out is a keyed [`Subject`], a coarse
 //! standing, and, one vendor at a time, a [`Pseudonym`].
+mod attempts;
 mod credentials;
 mod gate;
 mod ils;
@@ -8,6 +9,7 @@ mod pseudonym;
 mod record;
 mod vault;
 
+pub use attempts::{Approach, GuessLimits};
 pub use credentials::Credentials;
 pub use gate::{Gate, GateParts, Ilses, Refusal, Verified};
 pub use ils::{IlsHealth, Step, Verdict, kinds as ils_kinds};

@@ -29,6 +29,7 @@ impl Pseudonym {
 pub struct Keyring {
     subjects: hmac::Key,
     pseudonyms: hmac::Key,
+    attempts: hmac::Key,
 }
 
 impl Keyring {
@@ -41,19 +42,28 @@ impl Keyring {
         if key.len() < Self::KEY_BYTES {
             return None;
         }
-        // Two keys from one by label (NIST SP 800-108 in counter mode with one block), so that a subject can never
+        // Several keys from one by label (NIST SP 800-108 in counter mode with one block), so that a subject can never
         // equal a pseudonym whatever the parts are.
         let master = hmac::Key::new(hmac::HMAC_SHA256, key);
         let derive = |label: &[u8]| {
             let tag = hmac::sign(&master, label);
             hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref())
         };
-        Some(Self { subjects: derive(b"vestibule subject v1"), pseudonyms: derive(b"vestibule pseudonym v1") })
+        Some(Self {
+            subjects: derive(b"vestibule subject v1"),
+            pseudonyms: derive(b"vestibule pseudonym v1"),
+            attempts: derive(b"vestibule attempts v1"),
+        })
     }
 
     /// Names the patron whom the library's system knows by the canonical id `id`.
     pub(in crate::patron) fn subject(&self, library: &LibraryId, id: &str) -> Subject {
         Subject(Zeroizing::new(mac(&self.subjects, &[library.as_str().as_bytes(), id.as_bytes()])))
+    }
+
+    /// A name for counting sign-ins that fail. The first part says what is named, so that no two kinds are alike.
+    pub(in crate::patron) fn attempts(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.attempts, parts)
     }
 
     /// The name by which `vendor` knows `subject` of `library` in `epoch`.

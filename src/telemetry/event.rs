@@ -9,6 +9,8 @@ pub enum SignIn {
     Accepted,
     /// No such card or a wrong PIN.
     Rejected,
+    /// Not asked, because too many attempts had failed.
+    Throttled,
     /// The card has expired.
     Expired,
     /// The card is blocked.
@@ -21,8 +23,15 @@ pub enum SignIn {
 
 impl SignIn {
     /// Every outcome, in the order of [`SignIn::slot`].
-    pub(super) const ALL: [Self; 6] =
-        [Self::Accepted, Self::Rejected, Self::Expired, Self::Blocked, Self::OtherLibrary, Self::Unavailable];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::Rejected,
+        Self::Throttled,
+        Self::Expired,
+        Self::Blocked,
+        Self::OtherLibrary,
+        Self::Unavailable,
+    ];
 
     /// The metric label.
     #[must_use]
@@ -30,6 +39,7 @@ impl SignIn {
         match self {
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
+            Self::Throttled => "throttled",
             Self::Expired => "expired",
             Self::Blocked => "blocked",
             Self::OtherLibrary => "other_library",

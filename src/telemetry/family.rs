@@ -40,9 +40,9 @@ macro_rules! catalogue {
 
 catalogue! {
     SIGN_INS "vestibule_sign_ins_total" Kind::Counter, ["library", "outcome"],
-        "Sign-ins by how they ended: accepted, rejected (no such card or wrong PIN), expired, blocked, other_library, unavailable";
+        "Sign-ins by how they ended: accepted, rejected (no such card or wrong PIN), throttled (not asked after too many of those), expired, blocked, other_library, unavailable";
     SIGN_IN_SECONDS "vestibule_sign_in_seconds" Kind::Histogram(SLOW), [],
-        "Time that the library's system and the gate took for a sign-in";
+        "Time that the library's system and the gate took for a sign-in; a rejection is held back longer, which does not count";
     SIGN_OUTS "vestibule_sign_outs_total" Kind::Counter, ["library"],
         "Sessions ended at the patron's wish";
     ILS_TROUBLE "vestibule_ils_trouble_total" Kind::Counter, ["library", "fault"],

@@ -181,7 +181,7 @@ pub(super) const MESSAGES: &[Message] = &[
         text: "sign-in ended",
         fields: &[
             LIBRARY,
-            ("outcome", "`accepted`, `rejected`, `expired`, `blocked`, `other_library` or `unavailable`"),
+            ("outcome", "`accepted`, `rejected`, `throttled`, `expired`, `blocked`, `other_library` or `unavailable`"),
             ("duration_ms", "milliseconds that the library's system and the gate took"),
         ],
         meaning: "Somebody signed in or tried to.",

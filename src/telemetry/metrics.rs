@@ -307,7 +307,7 @@ mod tests {
         let (east, atlas) = (library("east"), vendor("atlas"));
         let (newcomer, stranger) = (library(&format!("l{n}")), vendor(&format!("v{n}")));
         let (new_ils, took) = (format!("i{n}"), Duration::from_micros(u64::from(n)));
-        let outcome = SignIn::ALL[usize::from(n) % 6];
+        let outcome = SignIn::ALL[usize::from(n) % 7];
         let decision = if n.is_multiple_of(2) { Decision::Entitled } else { Decision::Denied(Denial::Age) };
         for (library, vendor, ils) in [(&east, &atlas, "koha"), (&newcomer, &stranger, new_ils.as_str())] {
             for event in [
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn events_count_where_they_belong() {
         let telemetry = known();
-        all(&telemetry, 204);
+        all(&telemetry, 210);
         all(&telemetry, 421);
         for (series, expected) in [
             ("vestibule_sign_ins_total{library=\"east\",outcome=\"accepted\"}", 1.0),

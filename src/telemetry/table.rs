@@ -157,7 +157,7 @@ pub(super) struct Decisions {
 
 /// A library's series.
 pub(super) struct OfLibrary {
-    sign_ins: [IntCounter; 6],
+    sign_ins: [IntCounter; 7],
     /// Sessions ended by the patron.
     pub(super) sign_outs: IntCounter,
     trouble: [IntCounter; 4],

@@ -83,7 +83,12 @@ impl House {
 
     /// The lifetimes of a session that begins at `address`; an unknown address counts as inside.
     pub(super) fn lifetimes_at(&self, library: &Library, address: Option<IpAddr>) -> Lifetimes {
-        let inside = |a| self.premises.iter().chain(&library.premises).any(|range| range.contains(a));
-        if address.is_none_or(inside) { self.premises_lifetimes } else { self.lifetimes }
+        let inside = address.is_none_or(|address| self.is_inside(library, address));
+        if inside { self.premises_lifetimes } else { self.lifetimes }
+    }
+
+    /// Whether an address is inside the library.
+    pub(super) fn is_inside(&self, library: &Library, address: IpAddr) -> bool {
+        self.premises.iter().chain(&library.premises).any(|range| range.contains(address))
     }
 }

@@ -8,7 +8,7 @@ use super::house::HouseLibrary;
 use super::pages::FORM_CHALLENGE;
 use super::problem::ProblemPage;
 use super::visit::{Scene, Visit, login_path};
-use crate::patron::{Credentials, Refusal, Verified};
+use crate::patron::{Approach, Credentials, Refusal, Verified};
 use crate::session::{SessionCookie, cookie_value};
 use axum::body::Body;
 use axum::response::Response;
@@ -16,10 +16,17 @@ use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
 use minijinja::{Value, context};
 use std::time::Duration;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// The library that was chosen last in this browser. It says no more than the chooser's state.
 const LIBRARY_COOKIE: &str = "__Host-vestibule-library";
+
+/// What a browser holds of the cards that were used in it.
+const DEVICE_COOKIE: &str = "__Host-vestibule-device";
+
+/// Half a year, counted from the last sign-in.
+const DEVICE_SECONDS: u32 = 180 * 24 * 3600;
 
 /// What is wrong with a form that is shown again.
 #[derive(Clone, Copy)]
@@ -95,7 +102,8 @@ pub(super) async fn submit(visit: Visit, body: Body) -> Response {
     };
     let outcome = outcome.and_then(|form| Filled::read(&form));
     match outcome {
-        Ok(filled) => sign_in(&visit, filled).await,
+        // The clock starts when all has arrived: before that the browser decides how long it takes.
+        Ok(filled) => sign_in(&visit, filled, Instant::now()).await,
         Err(problem) => visit.problem(problem, &Scene::of(None)),
     }
 }
@@ -121,7 +129,7 @@ impl Filled {
     }
 }
 
-async fn sign_in(visit: &Visit, filled: Filled) -> Response {
+async fn sign_in(visit: &Visit, filled: Filled, arrived: Instant) -> Response {
     let link = match Some(filled.qurl.as_str()).filter(|q| !q.is_empty()).map(|q| visit.resolve(q)).transpose() {
         Ok(link) => link,
         Err(why) => return visit.not_ours(why).await,
@@ -139,15 +147,21 @@ async fn sign_in(visit: &Visit, filled: Filled) -> Response {
     if filled.pin.is_empty() {
         return again(Wrong::NoPin);
     }
-    match ask(library, Credentials::new(filled.card, filled.pin)).await {
+    let approach = Approach {
+        arrived,
+        address: visit.address,
+        premises: visit.address.is_some_and(|address| visit.house.is_inside(&library.library, address)),
+        device: cookie_value(&visit.headers, DEVICE_COOKIE),
+    };
+    match ask(library, Credentials::new(filled.card, filled.pin), approach).await {
         Ok(verified) => welcome(visit, library, &verified, link.as_ref()).await,
         Err(refusal) => refused(visit, refusal, library, link.as_ref()),
     }
 }
 
-async fn ask(library: &HouseLibrary, given: Credentials) -> Result<Verified, Refusal> {
+async fn ask(library: &HouseLibrary, given: Credentials, approach: Approach<'_>) -> Result<Verified, Refusal> {
     match &library.gate {
-        Some(gate) => gate.authenticate(given).await,
+        Some(gate) => gate.authenticate(given, approach).await,
         None => Err(Refusal::Unavailable { retry_after: Duration::from_secs(60) }),
     }
 }
@@ -166,6 +180,9 @@ async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, lin
     };
     let mut response = see_other(&onward.as_deref().map_or_else(|| "/resources".to_owned(), |a| login_path(Some(a))));
     set_cookie(&mut response, &SessionCookie::Portal.set(&id));
+    if let Some(device) = verified.device() {
+        set_cookie(&mut response, &format!("{}; Max-Age={DEVICE_SECONDS}", cookie(DEVICE_COOKIE, device)));
+    }
     if visit.house.sole_library().is_none() {
         set_cookie(&mut response, &cookie(LIBRARY_COOKIE, library.library.id.as_str()));
     }
@@ -186,6 +203,7 @@ fn refused(visit: &Visit, refusal: Refusal, library: &HouseLibrary, link: Option
         Refusal::Expired => ProblemPage::CardExpired,
         Refusal::Blocked => ProblemPage::CardBlocked,
         Refusal::OtherLibrary => ProblemPage::OtherLibrary,
+        Refusal::StoreDown => ProblemPage::StoreDown,
         Refusal::Unavailable { retry_after } => ProblemPage::LibraryDown { retry_after },
     };
     let onward = link.map(|l| l.address(visit.house.port));

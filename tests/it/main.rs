@@ -18,6 +18,7 @@ mod crosswise;
 mod deploy;
 mod foreign;
 mod gateway;
+mod guessing;
 mod journey;
 mod licences;
 mod outage;

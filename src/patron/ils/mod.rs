@@ -1,6 +1,6 @@
 //! Connectors to library systems: one file or folder each, one line in [`KINDS`]. A connector sends what the patron
-//! typed, and reduces what comes back to a [`Record`] before anyone else sees it.
-use super::{Credentials, record::Record};
+//! typed, and reduces what comes back to a [`Word`] before anyone else sees it.
+use super::{Credentials, record::Word};
 use crate::domain::settings::Reader;
 use crate::domain::{Clock, Fault};
 use crate::telemetry::Telemetry;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 mod sip2;
 
-/// Why a connector gave no [`Record`]. Says nothing of the patron.
+/// Why a connector gave no record. Says nothing of the patron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::patron) enum IlsError {
     /// The card is not known. Never told apart from [`IlsError::BadPin`] outside the gate.
@@ -73,7 +73,7 @@ pub struct Step {
 /// One library system.
 pub(in crate::patron) trait Ils: Send + Sync {
     /// Asks whether the credentials are right, and for the patron's standing.
-    fn look_up<'a>(&'a self, given: &'a Credentials) -> BoxFuture<'a, Result<Record, IlsError>>;
+    fn look_up<'a>(&'a self, given: &'a Credentials) -> BoxFuture<'a, Word>;
 
     /// Goes through the conversation step by step for an operator; without credentials it stops before the patron
     /// request.

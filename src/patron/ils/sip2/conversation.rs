@@ -7,7 +7,7 @@ use super::settings::{Opening, Request, Settings, Value};
 use super::transport::{self, Quiet, Stream};
 use crate::domain::Date;
 use crate::patron::ils::IlsError;
-use crate::patron::record::Record;
+use crate::patron::record::Word;
 use zeroize::Zeroizing;
 
 /// No message is longer; a longer one closes the connection.
@@ -179,18 +179,14 @@ impl Conversation {
     }
 
     /// Asks for a patron.
-    pub(super) async fn ask(
-        &mut self,
-        settings: &Settings,
-        question: &Question,
-        today: Date,
-    ) -> Result<Result<Record, IlsError>, Trouble> {
+    pub(super) async fn ask(&mut self, settings: &Settings, question: &Question, today: Date) -> Result<Word, Trouble> {
         let received = self.send(settings, question).await?;
         let reply = self.accepted(&received)?;
         // An answer to a request that was sent again has no sequence number; only the card binds it.
         let bound = !matches!(received.sent, Detection::Checksum);
         let asked = Asked { card: question.card(), accept_other_id: settings.accept_other_id && bound, today };
-        reply::read(&reply, &asked, settings)
+        let found = reply::read(&reply, &asked, settings)?;
+        Ok(Word { card: reply::card(&reply, settings), asked: true, found })
     }
 
     /// Sends a question and takes the reply.

@@ -5,7 +5,7 @@
 use super::{Ils, IlsError, IlsHealth, Step, Surroundings};
 use crate::domain::settings::Reader;
 use crate::patron::Credentials;
-use crate::patron::record::Record;
+use crate::patron::record::Word;
 use crate::telemetry::Event;
 use breaker::{Breaker, Change};
 use conversation::{Conversation, Trouble};
@@ -61,24 +61,28 @@ impl Sip2 {
         Self { settings, surroundings, breaker: Breaker::default(), pool }
     }
 
-    async fn find(&self, given: &Credentials) -> Result<Record, IlsError> {
-        let question = Question::new(&self.settings, given, self.surroundings.clock.now())?;
+    async fn find(&self, given: &Credentials) -> Word {
+        let question = match Question::new(&self.settings, given, self.surroundings.clock.now()) {
+            Ok(question) => question,
+            Err(why) => return Word::unasked(why),
+        };
         let started = Instant::now();
-        let pass = self
-            .breaker
-            .admit(started)
-            .map_err(|_| IlsError::Unavailable("the ILS has failed and is left alone for some seconds"))?;
+        let Ok(pass) = self.breaker.admit(started) else {
+            return Word::unasked(IlsError::Unavailable("the ILS has failed and is left alone for some seconds"));
+        };
         let in_turn = AtomicBool::new(false);
         let answer = tokio::time::timeout(self.settings.deadline, self.converse(&question, &in_turn)).await;
         let (change, answer) = match answer {
             Ok(Ok(word)) => (pass.succeeded(Instant::now()), word),
-            Ok(Err(trouble)) => (pass.failed(Instant::now()), Err(trouble.error())),
+            Ok(Err(trouble)) => (pass.failed(Instant::now()), Word::none(trouble.error())),
             Err(_) if !in_turn.load(Ordering::Relaxed) && self.breaker.answered_since(started) => {
                 // Others had answers meanwhile: there are more patrons than connections, and the ILS is well.
                 drop(pass);
-                (Change::None, Err(IlsError::Unavailable("no connection to the ILS became free in time")))
+                (Change::None, Word::unasked(IlsError::Unavailable("no connection to the ILS became free in time")))
             }
-            Err(_) => (pass.failed(Instant::now()), Err(IlsError::Unavailable("the ILS did not answer in time"))),
+            Err(_) => {
+                (pass.failed(Instant::now()), Word::none(IlsError::Unavailable("the ILS did not answer in time")))
+            }
         };
         self.tell(change);
         answer
@@ -99,7 +103,7 @@ impl Sip2 {
 
     /// Asks on a connection of the pool or a new one. Repeats at most once, on a new connection: where the old one
     /// ended before a byte of the reply, or the reply was garbled.
-    async fn converse(&self, question: &Question, in_turn: &AtomicBool) -> Result<Result<Record, IlsError>, Trouble> {
+    async fn converse(&self, question: &Question, in_turn: &AtomicBool) -> Result<Word, Trouble> {
         let _permit = self.pool.permit().await;
         in_turn.store(true, Ordering::Relaxed);
         let today = self.surroundings.clock.now().date();
@@ -142,7 +146,7 @@ impl Sip2 {
 }
 
 impl Ils for Sip2 {
-    fn look_up<'a>(&'a self, given: &'a Credentials) -> BoxFuture<'a, Result<Record, IlsError>> {
+    fn look_up<'a>(&'a self, given: &'a Credentials) -> BoxFuture<'a, Word> {
         Box::pin(self.find(given))
     }
 

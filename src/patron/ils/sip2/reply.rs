@@ -90,6 +90,11 @@ fn refusal(reply: &Message<'_>, no_pins: bool) -> Result<Option<IlsError>, Troub
     }
 }
 
+/// The card number that the library system answered about, whatever it thinks of the PIN.
+pub(super) fn card(reply: &Message<'_>, settings: &Settings) -> Option<Zeroizing<String>> {
+    text(reply, Some(AA), settings.charset).ok().flatten().filter(|card| !card.trim().is_empty())
+}
+
 /// The patron's lasting id.
 fn subject(reply: &Message<'_>, settings: &Settings) -> Result<Option<Zeroizing<String>>, Trouble> {
     let Some(text) = text(reply, Some(settings.subject_field), settings.charset)? else { return Ok(None) };

@@ -18,7 +18,7 @@ pub(super) fn given(stand_in: &StandIn) -> Settings {
 }
 
 async fn answer(ils: &Sip2, card: &str, pin: &str) -> Result<String, IlsError> {
-    ils.look_up(&credentials(card, pin)).await.map(|record| record.id.to_string())
+    ils.look_up(&credentials(card, pin)).await.found.map(|record| record.id.to_string())
 }
 
 /// Waits until the unused connection has something to read: a network delivers when it likes.
@@ -90,7 +90,7 @@ async fn flags_do_not_count_when_the_pin_is_wrong() {
 async fn reply_of(top: &str, flags: &'static str, fields: &'static str) -> Result<State, IlsError> {
     let stand_in = StandIn::start(move |l| but(l, |l| vec![Act::Send(l.patron("1", flags, fields))])).await;
     let ils = connector(settings(&toml(&stand_in, top)));
-    ils.look_up(&credentials("1", "pin-1")).await.map(|record| record.standing.state)
+    ils.look_up(&credentials("1", "pin-1")).await.found.map(|record| record.standing.state)
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn states_follow_flags_dates_and_settings() {
 async fn the_internet_flag_blocks_where_it_is_named() {
     let stand_in = StandIn::start(|l| but(l, |l| vec![Act::Send(l.patron("1", "", "BLY|CQY|PIN"))])).await;
     let ils = connector(settings(&format!("{}\n[tags]\ninternet = \"PI\"", toml(&stand_in, ""))));
-    let state = ils.look_up(&credentials("1", "1")).await.map(|record| record.standing.state);
+    let state = ils.look_up(&credentials("1", "1")).await.found.map(|record| record.standing.state);
     assert_eq!(state, Ok(State::Blocked));
 }
 

@@ -138,6 +138,7 @@ async fn outcome_on_the_wire(vector: &Value) -> (&'static str, Option<Record>) {
         _ => {
             let question = Question::new(&settings, &credentials(text(vector, "card"), "4821"), NOW).ok().unwrap();
             let word = conversation.ask(&settings, &question, NOW.date()).await;
+            let word = word.map(|word| word.found);
             (outcome(&word), word.ok().and_then(Result::ok))
         }
     }
