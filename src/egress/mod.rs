@@ -16,7 +16,7 @@ pub use crate::patron::Pseudonym;
 pub use answer::Answer;
 pub use assertion::{Assertion, Release};
 pub use body::{InboundBody, OutboundBody};
-pub use connect::{Connector, NotConnected, TlsTrust};
+pub use connect::{Checked, Connector, NotConnected, Resolve, TlsTrust};
 pub use headers::{is_forwarding_header, is_passed_header};
 pub use request::{OutboundRequest, PublicHost};
 pub use upstream::{Trouble, Upstream};
