@@ -1,6 +1,7 @@
 //! Connecting to a vendor's origin: resolve, check every address, connect to the address that was checked and to no
 //! other, then TLS. What a name means is asked once for each connection, so a name that changes its mind between check
 //! and use changes nothing.
+use super::wire::{Watch, Wire};
 use crate::domain::Vendor;
 use futures_util::future::BoxFuture;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,6 +21,12 @@ use tokio_rustls::client::TlsStream;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one address may take; then the next is tried.
 const ATTEMPT: Duration = Duration::from_secs(4);
+
+/// How many connections to one vendor may be in the making at once; others wait for their turn.
+const CONNECTING: usize = 64;
+/// How many requests may wait for the head of one vendor's answers, over all workers; further ones fail at once. A vendor
+/// that is gone shall not take the memory and the sockets of the others.
+const WAITING: usize = 1024;
 
 /// Whom to believe in TLS.
 pub enum TlsTrust {
@@ -83,11 +91,23 @@ pub struct Connector {
     vendor: Arc<Vendor>,
     tls: Option<(TlsConnector, TlsConnector, ServerName<'static>)>,
     resolver: Box<dyn Resolve>,
+    connecting: Semaphore,
+    waiting: Semaphore,
 }
 
 pub(super) enum Connection {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Wire),
+    Tls(Box<TlsStream<Wire>>),
+}
+
+impl Connection {
+    /// Looks at the connection from outside.
+    pub(super) fn watch(&self) -> Watch {
+        match self {
+            Self::Plain(wire) => wire.watch(),
+            Self::Tls(stream) => stream.get_ref().0.watch(),
+        }
+    }
 }
 
 impl Connector {
@@ -108,7 +128,8 @@ impl Connector {
         } else {
             None
         };
-        Ok(Self { vendor, tls, resolver: Box::new(System) })
+        let (connecting, waiting) = (Semaphore::new(CONNECTING), Semaphore::new(WAITING));
+        Ok(Self { vendor, tls, resolver: Box::new(System), connecting, waiting })
     }
 
     /// The same, but names are resolved by `resolver`.
@@ -122,9 +143,17 @@ impl Connector {
         timeout(CONNECT, self.connect_now(any)).await.map_err(|_| NotConnected::Slow)?
     }
 
+    /// A place among the requests that wait for the vendor's answer; `None` when too many wait.
+    pub(super) fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.waiting.try_acquire().ok()
+    }
+
     async fn connect_now(&self, any: bool) -> Result<Connection, NotConnected> {
+        // The semaphore is never closed.
+        let _turn = self.connecting.acquire().await.ok();
         let stream = self.reach(&self.resolve().await?).await?;
         let _ = stream.set_nodelay(true);
+        let stream = Wire::new(stream);
         let Some((any_version, http1, name)) = &self.tls else { return Ok(Connection::Plain(stream)) };
         let connector = if any { any_version } else { http1 };
         let stream = connector.connect(name.clone(), stream).await.map_err(|_| NotConnected::Tls)?;

@@ -8,9 +8,12 @@ mod body;
 mod connect;
 mod continuing;
 mod headers;
+mod pool;
 mod request;
+mod sent;
 mod upstream;
 mod visit;
+mod wire;
 
 pub use crate::patron::Pseudonym;
 pub use answer::Answer;

@@ -69,7 +69,7 @@ fn outcome(connected: Result<Connection, NotConnected>) -> Option<NotConnected> 
 
 #[tokio::test]
 async fn a_name_that_changes_its_mind_leads_nowhere_else() {
-    let (good, _) = counting("127.0.0.2:0").await;
+    let (good, reached) = counting("127.0.0.2:0").await;
     let (trap, trapped) = counting("127.0.0.1:0").await;
     for rounds in 1..20 {
         let answers: Vec<&[SocketAddr]> =
@@ -77,16 +77,15 @@ async fn a_name_that_changes_its_mind_leads_nowhere_else() {
         let names = Fickle::new(&answers);
         let connector = connector(&["127.0.0.2"], &names);
         for n in 1..=rounds {
-            match connector.connect(false).await.unwrap() {
-                Connection::Plain(stream) => assert_eq!(stream.peer_addr().unwrap(), good),
-                Connection::Tls(_) => panic!("no TLS was asked for"),
-            }
+            assert!(connector.connect(false).await.is_ok());
             assert_eq!(names.asked.load(Ordering::SeqCst), n, "one question for one connection");
         }
         assert_eq!(outcome(connector.connect(false).await), Some(NotConnected::Forbidden));
         assert_eq!(names.asked.load(Ordering::SeqCst), rounds + 1);
     }
-    tokio::task::yield_now().await;
+    while reached.load(Ordering::SeqCst) < (1..20).sum() {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(trapped.load(Ordering::SeqCst), 0, "connections to the trap");
 }
 
