@@ -24,3 +24,4 @@ mod outage;
 mod reload;
 mod stop;
 mod support;
+mod swaps;
