@@ -403,7 +403,7 @@ async fn two_patrons_on_one_pool_never_get_each_other_s_bytes() {
     figure("swaps::two_patrons_on_one_pool_never_get_each_other_s_bytes", "pages of two patrons on one pool", &reached);
     assert_eq!(count(&tally.swapped), 0, "{reached}");
     assert_eq!(count(&tally.missed), 0, "{reached}");
-    assert!(count(&seen.connections) * 3 < count(&seen.requests), "connections are used again: {reached}");
+    assert!(count(&seen.connections) * 3 < count(&seen.requests) * 2, "connections are used again: {reached}");
     for (played, what) in
         [(&seen.smuggled, "smuggling"), (&seen.half_bodies, "half bodies"), (&seen.cut_answers, "cuts")]
     {
