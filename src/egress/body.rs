@@ -1,7 +1,7 @@
 //! Bodies on their way through: streamed, never gathered. A vendor's connection is given back for another request only
 //! when its answer was read to the clean end.
 use super::headers::is_passed_header;
-use super::upstream::Lease;
+use super::pool::Lease;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};

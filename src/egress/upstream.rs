@@ -1,12 +1,15 @@
 //! The only HTTP client that reaches vendors. Each worker thread has one for each vendor, with its own idle
 //! connections: no lock is ever waited for. A connection goes back to the idle ones only after an exchange that ended
-//! cleanly, and a request is sent a second time only when the first surely never arrived.
+//! cleanly, and a request is sent a second time only when the first surely never arrived. How many requests may wait for
+//! one vendor is bounded, so that one that is gone takes nothing from the others.
 use super::answer::{Answer, clean};
 use super::body::{InboundBody, OutboundBody};
 use super::connect::{Connection, Connector, NotConnected};
 use super::continuing::hold;
+use super::pool::{Http1, Http2, Lease, Line, Next, Pool};
 use super::request::OutboundRequest;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use super::sent::Tracked;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::rt::{Read, Write};
@@ -14,17 +17,11 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long a vendor may take until its answer's head is there.
 const HEAD: Duration = Duration::from_secs(60);
-/// How long an idle connection is kept.
-const IDLE: Duration = Duration::from_secs(55);
-/// A connection used within this time is taken to be open.
-const FRESH: Duration = Duration::from_millis(500);
-/// How many idle connections are kept.
-const IDLE_CONNECTIONS: usize = 128;
 /// How much of an answer's head is read.
 const HEAD_BYTES: usize = 64 * 1024;
 
@@ -43,6 +40,9 @@ pub enum Trouble {
     /// The head took too long.
     #[error("the origin took too long to answer")]
     Slow,
+    /// Too many requests wait for it already.
+    #[error("too many requests wait for the origin")]
+    Busy,
 }
 
 impl Trouble {
@@ -57,6 +57,7 @@ impl Trouble {
             Self::Connect(NotConnected::Slow) => "connect_slow",
             Self::Broken => "broken",
             Self::Slow => "slow",
+            Self::Busy => "busy",
         }
     }
 
@@ -64,62 +65,6 @@ impl Trouble {
     #[must_use]
     pub const fn is_slow(self) -> bool {
         matches!(self, Self::Slow | Self::Connect(NotConnected::Slow))
-    }
-}
-
-type Http1 = http1::SendRequest<OutboundBody>;
-type Http2 = http2::SendRequest<OutboundBody>;
-
-struct Idle {
-    sender: Http1,
-    since: Instant,
-}
-
-struct Pool {
-    idle: Mutex<Vec<Idle>>,
-    http2: Mutex<Option<Http2>>,
-}
-
-/// A connection in use, on its way back to the idle ones.
-pub(super) struct Lease {
-    sender: Http1,
-    pool: Arc<Pool>,
-}
-
-impl Lease {
-    /// Gives the connection back once it is ready for another request; a connection that closes is forgotten.
-    pub(super) fn give_back(mut self) {
-        if self.sender.is_ready() {
-            self.pool.keep(self.sender);
-            return;
-        }
-        tokio::spawn(async move {
-            if timeout(IDLE, self.sender.ready()).await.is_ok_and(|ready| ready.is_ok()) {
-                self.pool.keep(self.sender);
-            }
-        });
-    }
-}
-
-impl Pool {
-    fn keep(&self, sender: Http1) {
-        let mut idle = self.idle.lock();
-        if idle.len() < IDLE_CONNECTIONS {
-            idle.push(Idle { sender, since: Instant::now() });
-        }
-    }
-
-    /// The connection used last, and whether that is a while ago; the others grow old and are dropped.
-    fn idle(&self) -> Option<(Http1, bool)> {
-        let mut idle = self.idle.lock();
-        while let Some(Idle { sender, since }) = idle.pop() {
-            if since.elapsed() > IDLE {
-                idle.clear();
-            } else if sender.is_ready() {
-                return Some((sender, since.elapsed() > FRESH));
-            }
-        }
-        None
     }
 }
 
@@ -133,7 +78,7 @@ impl Upstream {
     /// No connection yet.
     #[must_use]
     pub fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, pool: Arc::new(Pool { idle: Mutex::new(Vec::new()), http2: Mutex::new(None) }) }
+        Self { connector, pool: Arc::default() }
     }
 
     /// Sends a request and gives the cleaned answer as soon as its head is there.
@@ -142,6 +87,7 @@ impl Upstream {
     /// [`Trouble`].
     pub async fn send(&self, request: OutboundRequest) -> Result<Answer, Trouble> {
         let faces = Arc::clone(&request.faces);
+        let _place = self.connector.place().ok_or(Trouble::Busy)?;
         let mut answer = timeout(HEAD, self.exchange(request)).await.map_err(|_| Trouble::Slow)??;
         clean(answer.headers_mut(), &faces);
         Ok(answer)
@@ -151,40 +97,53 @@ impl Upstream {
         if let Some(sender) = self.shared_http2().await {
             return send_http2(sender, request).await;
         }
-        let Some((sender, aged)) = self.pool.idle() else { return Box::pin(self.send_fresh(request)).await };
+        let Some((line, aged)) = self.pool.idle() else { return Box::pin(self.send_fresh(request)).await };
         let expects = request.expects;
         // A connection that was idle for a while may be closing at this moment; one in constant use is not.
         let repeatable = aged && request.is_repeatable();
         let request = request.into_http1();
         let copy = repeatable.then(|| bodiless_copy(&request));
-        match self.send_http1(sender, request, expects).await {
+        match self.send_http1(line, request, expects).await {
             Ok(answer) => Ok(answer),
             Err(Failed::Unsent(request)) => Box::pin(self.send_again(*request, expects)).await,
             Err(Failed::Broken) => Box::pin(self.send_again(copy.ok_or(Trouble::Broken)?, expects)).await,
+            Err(Failed::Malformed) => Err(Trouble::Broken),
         }
     }
 
     /// On a connection of its own that was never used before.
     async fn send_again(&self, request: Request<OutboundBody>, expects: bool) -> Result<Answer, Trouble> {
-        let sender = match self.connector.connect(false).await? {
-            Connection::Plain(stream) => handshake(TokioIo::new(stream)).await?,
-            Connection::Tls(stream) => handshake(TokioIo::new(stream)).await?,
-        };
-        self.send_http1(sender, request, expects).await.map_err(|_| Trouble::Broken)
+        let connection = self.connector.connect(false).await?;
+        self.send_first(connection, request, expects).await
     }
 
     async fn send_fresh(&self, request: OutboundRequest) -> Result<Answer, Trouble> {
-        let sender = match self.connector.connect(true).await? {
-            Connection::Plain(stream) => handshake(TokioIo::new(stream)).await?,
+        let connection = self.connector.connect(true).await?;
+        match connection {
             Connection::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 let sender = handshake_http2(TokioIo::new(stream)).await?;
                 *self.pool.http2.lock() = Some(sender.clone());
-                return send_http2(sender, request).await;
+                send_http2(sender, request).await
             }
+            connection => {
+                let expects = request.expects;
+                self.send_first(connection, request.into_http1(), expects).await
+            }
+        }
+    }
+
+    async fn send_first(
+        &self,
+        connection: Connection,
+        request: Request<OutboundBody>,
+        expects: bool,
+    ) -> Result<Answer, Trouble> {
+        let watch = connection.watch();
+        let sender = match connection {
+            Connection::Plain(stream) => handshake(TokioIo::new(stream)).await?,
             Connection::Tls(stream) => handshake(TokioIo::new(stream)).await?,
         };
-        let expects = request.expects;
-        self.send_http1(sender, request.into_http1(), expects).await.map_err(|_| Trouble::Broken)
+        self.send_http1(Line { sender, watch }, request, expects).await.map_err(|_| Trouble::Broken)
     }
 
     async fn shared_http2(&self) -> Option<Http2> {
@@ -198,20 +157,33 @@ impl Upstream {
 
     async fn send_http1(
         &self,
-        mut sender: Http1,
+        mut line: Line,
         mut request: Request<OutboundBody>,
         expects: bool,
     ) -> Result<Answer, Failed> {
         if expects {
             expect_continue(&mut request);
         }
-        match sender.try_send_request(request).await {
-            Ok(response) => {
-                let lease = Lease { sender, pool: Arc::clone(&self.pool) };
-                Ok(response.map(|body| InboundBody::new(body, Some(lease))))
+        let is_head = request.method() == Method::HEAD;
+        let request = request.map(Tracked::new);
+        let sent = request.body().sent();
+        let response = match line.sender.try_send_request(request).await {
+            Ok(response) => response,
+            Err(mut error) => {
+                let unsent = error.take_message().map(|request| Box::new(request.map(|tracked| tracked.body)));
+                return Err(unsent.map_or(Failed::Broken, Failed::Unsent));
             }
-            Err(mut error) => Err(error.take_message().map_or(Failed::Broken, |r| Failed::Unsent(Box::new(r)))),
+        };
+        if !is_framed_once(&response) {
+            return Err(Failed::Malformed);
         }
+        let next = match (sent.is_whole(), sent.had_body() || is_head) {
+            (false, _) => Next::Close,
+            (true, true) => Next::Rest,
+            (true, false) => Next::Ready,
+        };
+        let lease = Lease { line, pool: Arc::clone(&self.pool), next };
+        Ok(response.map(|body| InboundBody::new(body, Some(lease))))
     }
 
     /// Sends a WebSocket handshake on a connection of its own. When the vendor switches protocols, bytes flow both ways
@@ -221,12 +193,13 @@ impl Upstream {
     /// [`Trouble`].
     pub async fn upgrade(&self, request: OutboundRequest, browser: OnUpgrade) -> Result<Answer, Trouble> {
         let faces = Arc::clone(&request.faces);
+        let _place = self.connector.place().ok_or(Trouble::Busy)?;
         let exchange = async {
             let mut sender = match self.connector.connect(false).await? {
                 Connection::Plain(stream) => handshake_upgradable(TokioIo::new(stream)).await?,
                 Connection::Tls(stream) => handshake_upgradable(TokioIo::new(stream)).await?,
             };
-            sender.send_request(request.into_http1()).await.map_err(|_| Trouble::Broken)
+            sender.send_request(request.into_http1().map(Tracked::new)).await.map_err(|_| Trouble::Broken)
         };
         let mut response: Response<Incoming> = timeout(HEAD, exchange).await.map_err(|_| Trouble::Slow)??;
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -250,6 +223,16 @@ enum Failed {
     Unsent(Box<Request<OutboundBody>>),
     /// It may have arrived.
     Broken,
+    /// It arrived, and what came back cannot be told from what follows it.
+    Malformed,
+}
+
+/// Whether it is plain where an answer ends: not when it tells its length in two ways (RFC 9112 §6.3), and not when it
+/// switches to a protocol that nobody asked for.
+fn is_framed_once<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let twice = headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH);
+    !twice && response.status() != StatusCode::SWITCHING_PROTOCOLS
 }
 
 async fn join(browser: OnUpgrade, vendor: OnUpgrade) {
@@ -285,6 +268,9 @@ fn bodiless_copy(request: &Request<OutboundBody>) -> Request<OutboundBody> {
 
 async fn send_http2(mut sender: Http2, request: OutboundRequest) -> Result<Answer, Trouble> {
     let response = sender.send_request(request.into_http2()).await.map_err(|_| Trouble::Broken)?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Trouble::Broken);
+    }
     Ok(response.map(|body| InboundBody::new(body, None)))
 }
 

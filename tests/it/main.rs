@@ -26,4 +26,5 @@ mod reload;
 mod restart;
 mod stop;
 mod support;
+mod swaps;
 mod upgrade;

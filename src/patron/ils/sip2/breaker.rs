@@ -13,11 +13,16 @@ const ENOUGH: usize = 10;
 const REMEMBERED: usize = 512;
 /// The time between two single probes.
 const BETWEEN_PROBES: Duration = Duration::from_secs(5);
+/// How long a probe waits: whoever asks while the system is down is told so soon.
+const PROBE: Duration = Duration::from_millis(1500);
+/// Every so many probes one waits for the whole deadline, or a system that is slow but well would never be found so.
+const PATIENT: u32 = 4;
 
 /// The leave to ask, for one request. Dropped unused, it says nothing about the system.
 pub(super) struct Pass<'a> {
     breaker: &'a Breaker,
-    probe: bool,
+    /// Which probe of this outage it is, from 1.
+    probe: Option<u32>,
     spent: bool,
 }
 
@@ -44,6 +49,7 @@ struct State {
 struct Open {
     probe_at: Instant,
     probing: bool,
+    probes: u32,
 }
 
 /// The breaker of one library system.
@@ -54,14 +60,15 @@ impl Breaker {
     /// Asks for leave; while the breaker is open, says how long until the next single probe.
     pub(super) fn admit(&self, now: Instant) -> Result<Pass<'_>, Duration> {
         let mut state = self.0.lock();
-        let mut probe = false;
+        let mut probe = None;
         if let Some(open) = &mut state.open {
             let wait = open.probe_at.saturating_duration_since(now);
             if open.probing || !wait.is_zero() {
                 return Err(wait);
             }
-            *open = Open { probe_at: now + BETWEEN_PROBES, probing: true };
-            probe = true;
+            let probes = open.probes.saturating_add(1);
+            *open = Open { probe_at: now + BETWEEN_PROBES, probing: true, probes };
+            probe = Some(probes);
         }
         drop(state);
         Ok(Pass { breaker: self, probe, spent: false })
@@ -79,6 +86,14 @@ impl Breaker {
 }
 
 impl Pass<'_> {
+    /// How long to wait for the answer, where the settings say `deadline`.
+    pub(super) fn patience(&self, deadline: Duration) -> Duration {
+        match self.probe {
+            Some(number) if !number.is_multiple_of(PATIENT) => deadline.min(PROBE),
+            _ => deadline,
+        }
+    }
+
     /// The system gave an answer that can be trusted, whatever it says.
     pub(super) fn succeeded(mut self, now: Instant) -> Change {
         self.spent = true;
@@ -86,7 +101,7 @@ impl Pass<'_> {
         state.last_success = Some(now);
         if state.open.is_some() {
             // An answer to a question from before says little: only the probe closes.
-            if !self.probe {
+            if self.probe.is_none() {
                 return Change::None;
             }
             state.open = None;
@@ -104,7 +119,7 @@ impl Pass<'_> {
         self.spent = true;
         let mut state = self.breaker.0.lock();
         if let Some(open) = &mut state.open {
-            if self.probe {
+            if self.probe.is_some() {
                 open.probing = false;
             }
             return Change::None;
@@ -114,14 +129,14 @@ impl Pass<'_> {
         if state.failures_in_a_row < IN_A_ROW && !state.half_failed() {
             return Change::None;
         }
-        state.open = Some(Open { probe_at: now + BETWEEN_PROBES, probing: false });
+        state.open = Some(Open { probe_at: now + BETWEEN_PROBES, probing: false, probes: 0 });
         Change::Opened
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if self.probe && !self.spent {
+        if self.probe.is_some() && !self.spent {
             // The one who probed went away: another may try when the time has come.
             if let Some(open) = &mut self.breaker.0.lock().open {
                 open.probing = false;
@@ -223,6 +238,22 @@ mod tests {
         let probe = breaker.admit(then + Duration::from_secs(5)).ok().unwrap();
         assert_eq!(probe.succeeded(then), Change::Closed);
         assert!(breaker.admit(then).is_ok());
+    }
+
+    #[test]
+    fn a_probe_is_impatient_but_every_fourth_is_not() {
+        let (breaker, mut now) = opened();
+        let deadline = Duration::from_secs(4);
+        let mut waited = Vec::new();
+        for _ in 0..8 {
+            now += BETWEEN_PROBES;
+            let probe = breaker.admit(now).ok().unwrap();
+            waited.push(probe.patience(deadline) == deadline);
+            assert!(probe.patience(deadline) <= deadline && probe.patience(Duration::from_secs(1)) <= PROBE);
+            let _ = probe.failed(now);
+        }
+        assert_eq!(waited, [false, false, false, true, false, false, false, true]);
+        assert_eq!(Breaker::default().admit(now).ok().unwrap().patience(deadline), deadline);
     }
 
     #[test]

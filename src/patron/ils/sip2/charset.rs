@@ -79,6 +79,18 @@ impl Charset {
     }
 }
 
+/// Whether the checksum of a message fits its characters, though not its bytes. Koha does so where a SIP account has no
+/// `encoding="utf8"` and a text holds a character beyond Latin-1 (measured against Koha 23.05).
+pub(super) fn sums_characters(message: &[u8]) -> bool {
+    let Some((body, digits)) = message.split_last_chunk::<4>() else { return false };
+    let Some(sum) = std::str::from_utf8(digits).ok().and_then(|text| u32::from_str_radix(text, 16).ok()) else {
+        return false;
+    };
+    let Ok(body) = std::str::from_utf8(body) else { return false };
+    let summed = body.chars().fold(0_u32, |sum, c| sum.wrapping_sub(u32::from(c))) & 0xffff;
+    !body.is_ascii() && body.ends_with("AZ") && summed == sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +105,25 @@ mod tests {
         assert_eq!(bytes(Charset::Ascii, "é"), None);
         assert_eq!(bytes(Charset::Cp850, "€"), None);
         assert_eq!(bytes(Charset::Latin1, "€"), None);
+    }
+
+    #[test]
+    fn a_sum_of_characters_is_known() {
+        let sealed = |text: &str, of: &dyn Fn(&str) -> u32| {
+            let body = format!("64AE{text}|AY1AZ");
+            format!("{body}{:04X}", of(&body).wrapping_neg() & 0xffff).into_bytes()
+        };
+        let characters = |text: &str| text.chars().map(u32::from).sum();
+        let bytes = |text: &str| text.bytes().map(u32::from).sum();
+        assert!(sums_characters(&sealed("Žofie €", &characters)));
+        assert!(!sums_characters(&sealed("Žofie €", &bytes)));
+        assert!(!sums_characters(&sealed("Sophie", &characters)), "with ASCII alone there is no difference");
+        let mut noise = sealed("Žofie", &characters);
+        noise[3] = b'X';
+        assert!(!sums_characters(&noise));
+        for odd in [&b""[..], b"AZ12", b"\xff\xffAZ0000", b"AZ\xc3\xbc12"] {
+            assert!(!sums_characters(odd));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One connection and what is said on it: telnet-style prompts, login and status, then one request at a time. A
 //! conversation that is in any trouble is never used again; dropping it closes the connection.
+use super::charset::sums_characters;
 use super::message::{Detection, Draft, Message, Tag, Terminator, is_padding};
 use super::question::Question;
 use super::reply::{self, Asked};
@@ -24,6 +25,8 @@ pub(super) enum Trouble {
     Closed,
     /// The checksum does not fit the bytes.
     BadChecksum,
+    /// The checksum is taken over characters where it belongs over bytes.
+    CharactersSummed,
     /// Anything else.
     Failed(IlsError),
 }
@@ -45,8 +48,16 @@ impl Trouble {
             Self::Stale => IlsError::Unavailable("the ILS closed a new connection or spoke unasked"),
             Self::Closed => IlsError::Unavailable("the ILS closed the connection without a reply"),
             Self::BadChecksum => IlsError::Unavailable("the checksum of the reply is wrong: see `charset`"),
+            Self::CharactersSummed => IlsError::Unavailable(
+                "the checksum of the reply is over characters, not bytes: in Koha set `encoding=\"utf8\"` in the SIP account",
+            ),
             Self::Failed(error) => error,
         }
+    }
+
+    /// Whether the library system answered all the same, so that the trouble is with this one reply.
+    pub(super) const fn is_of_one_reply(self) -> bool {
+        matches!(self, Self::CharactersSummed)
     }
 }
 
@@ -197,7 +208,10 @@ impl Conversation {
 
     /// The reply to a question, if it is one.
     pub(super) fn accepted<'r>(&self, received: &'r Received) -> Result<Message<'r>, Trouble> {
-        reply::accept(&received.bytes, self.request.reply(), received.sent)
+        reply::accept(&received.bytes, self.request.reply(), received.sent).map_err(|trouble| match trouble {
+            Trouble::BadChecksum if sums_characters(&received.bytes) => Trouble::CharactersSummed,
+            trouble => trouble,
+        })
     }
 
     /// Sends a message and reads what comes back. Asked to send again (96), it does so once, without a sequence

@@ -71,9 +71,14 @@ impl Sip2 {
             return Word::unasked(IlsError::Unavailable("the ILS has failed and is left alone for some seconds"));
         };
         let in_turn = AtomicBool::new(false);
-        let answer = tokio::time::timeout(self.settings.deadline, self.converse(&question, &in_turn)).await;
+        let answer =
+            tokio::time::timeout(pass.patience(self.settings.deadline), self.converse(&question, &in_turn)).await;
         let (change, answer) = match answer {
             Ok(Ok(word)) => (pass.succeeded(Instant::now()), word),
+            // A patron whose name the library system cannot send well must not close the door to all others.
+            Ok(Err(trouble)) if trouble.is_of_one_reply() => {
+                (pass.succeeded(Instant::now()), Word::none(trouble.error()))
+            }
             Ok(Err(trouble)) => (pass.failed(Instant::now()), Word::none(trouble.error())),
             Err(_) if !in_turn.load(Ordering::Relaxed) && self.breaker.answered_since(started) => {
                 // Others had answers meanwhile: there are more patrons than connections, and the ILS is well.
@@ -104,7 +109,9 @@ impl Sip2 {
     /// Asks on a connection of the pool or a new one. Repeats at most once, on a new connection: where the old one
     /// ended before a byte of the reply, or the reply was garbled.
     async fn converse(&self, question: &Question, in_turn: &AtomicBool) -> Result<Word, Trouble> {
-        let _permit = self.pool.permit().await;
+        let Some(_permit) = self.pool.permit().await else {
+            return Err(Trouble::unavailable("the ILS failed while others were asking it"));
+        };
         in_turn.store(true, Ordering::Relaxed);
         let today = self.surroundings.clock.now().date();
         let mut repeated = false;

@@ -4,7 +4,7 @@ use super::conversation::Conversation;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// The connections of one library system.
 pub(super) struct Pool {
@@ -12,6 +12,8 @@ pub(super) struct Pool {
     /// are never more connections than permits.
     permits: Semaphore,
     unused: Mutex<Unused>,
+    /// Told when the library system is given up for a while.
+    cleared: Notify,
     /// How long a connection may be unused.
     limit: Duration,
 }
@@ -25,13 +27,19 @@ struct Unused {
 impl Pool {
     /// An empty pool.
     pub(super) fn new(connections: usize, limit: Duration) -> Self {
-        Self { permits: Semaphore::new(connections), unused: Mutex::default(), limit }
+        Self { permits: Semaphore::new(connections), unused: Mutex::default(), cleared: Notify::new(), limit }
     }
 
-    /// Waits for the right to use a connection.
+    /// Waits for the right to use a connection; `None` when the pool is cleared meanwhile, because those who were first
+    /// had no answer.
     pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        self.permits.acquire().await.ok()
+        let cleared = self.cleared.notified();
+        tokio::select! {
+            biased;
+            // The semaphore is never closed.
+            permit = self.permits.acquire() => permit.ok(),
+            () = cleared => None,
+        }
     }
 
     /// The conversation that was used last, if any is young enough.
@@ -41,9 +49,10 @@ impl Pool {
         unused.conversations.pop().map(|(conversation, _)| conversation)
     }
 
-    /// Closes every unused connection.
+    /// Closes every unused connection, and lets nobody wait any longer.
     pub(super) fn clear(&self) {
         self.unused.lock().conversations.clear();
+        self.cleared.notify_waiters();
     }
 
     /// Keeps a conversation for the next look-up.

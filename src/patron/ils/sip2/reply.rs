@@ -69,6 +69,9 @@ pub(super) fn read(
         return Ok(Err(refused));
     }
     let Some(id) = subject(reply, settings)? else {
+        if reply.once(settings.subject_field)?.is_some_and(|value| settings.charset.decode(value).is_none()) {
+            return Ok(Err(IlsError::Unavailable("the patron's id in the reply is no text: see `charset`")));
+        }
         return Ok(Err(IlsError::Misconfigured("the reply has no id for the patron: see `subject_field`")));
     };
     Ok(standing(reply, asked.today, settings)?.map(|standing| Record { id, standing }))

@@ -51,7 +51,7 @@ pub(super) struct Settings {
     pub(super) accept_other_id: bool,
     /// `connections`: the most connections at any time; 4. Keep it below the library system's own limit.
     pub(super) connections: usize,
-    /// `deadline`: for one look-up in all, from the wait for a connection to the answer; 5 s.
+    /// `deadline`: for one look-up in all, from the wait for a connection to the answer; 4 s.
     pub(super) deadline: Duration,
     /// `idle`: how long a connection may wait for the next look-up; 20 s. Keep it below the library system's timeout.
     pub(super) idle: Duration,
@@ -207,7 +207,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Option<Settings> {
         no_pins: reader.flag("no_pins").unwrap_or(false),
         accept_other_id: reader.flag("accept_other_id").unwrap_or(preset.accept_other_id),
         connections: reader.integer("connections", 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(4),
-        deadline: reader.duration("deadline", Duration::from_millis(500)..=seconds(9)).unwrap_or(seconds(5)),
+        deadline: reader.duration("deadline", Duration::from_millis(500)..=seconds(9)).unwrap_or(seconds(4)),
         idle: reader.duration("idle", seconds(1)..=seconds(600)).unwrap_or(seconds(20)),
         login,
         prompts,
@@ -375,7 +375,7 @@ mod tests {
         let settings = settings(r#"address = "ils.example.net""#);
         assert_eq!((settings.host.as_str(), settings.port), ("ils.example.net", 6001));
         assert_eq!(settings.order, [Opening::Status]);
-        assert_eq!(settings.deadline, Duration::from_secs(5));
+        assert_eq!(settings.deadline, Duration::from_secs(4));
         assert_eq!(settings.connections, 4);
         assert!(settings.checksums && !settings.no_pins && !settings.accept_other_id);
         assert_eq!(settings.request, Request::Information);

@@ -278,6 +278,55 @@ async fn a_wrong_checksum_is_asked_again_once_on_a_new_connection() {
     assert_eq!(stand_in.seen.connections(), 2);
 }
 
+/// The reply of a Koha that sums characters and sends UTF-8.
+fn characters_summed(line: &Line) -> Vec<Act> {
+    let reply = line.patron("1", "", "AEZofie|BLY|CQY|XIid-1");
+    let text = String::from_utf8(reply).unwrap().replace("Zofie", "\u{17d}ofie \u{20ac}");
+    let body = &text[..text.len() - 5];
+    let sum = body.chars().fold(0_u32, |sum, c| sum.wrapping_sub(u32::from(c))) & 0xffff;
+    vec![Act::Send(format!("{body}{sum:04X}\r").into_bytes())]
+}
+
+#[tokio::test]
+async fn a_sum_of_characters_names_the_mend_and_closes_the_door_to_nobody() {
+    let stand_in =
+        StandIn::start(|l| but(l, |l| if l.field(*b"AA") == b"1" { characters_summed(l) } else { good(l) })).await;
+    let ils = connector(given(&stand_in));
+    for _ in 0..20 {
+        let error = right(&ils, "1").await.unwrap_err();
+        assert_eq!(error.fault(), crate::domain::Fault::Library);
+        assert!(matches!(error, IlsError::Unavailable(cause) if cause.contains("encoding=\"utf8\"")));
+    }
+    assert_eq!(ils.health(), IlsHealth::Answering);
+    assert_eq!(stand_in.seen.count(b"|ADpin-1|"), 20, "asking again would not help, and would count twice there");
+    assert_eq!(right(&ils, "2").await, Ok("id-2".into()));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_is_told_when_the_system_is_given_up() {
+    let stand_in = StandIn::start(|_| vec![Act::Hang]).await;
+    let mut settings = given(&stand_in);
+    settings.connections = 5;
+    let ils = connector(settings);
+    let started = Instant::now();
+    // The first five take every connection; the others come when these have waited half their time.
+    let deadline = ils.settings.deadline;
+    let all = (0..40).map(|n| {
+        let ils = &ils;
+        async move {
+            tokio::time::sleep(if n < 5 { Duration::ZERO } else { deadline / 2 }).await;
+            let asked = Instant::now();
+            assert!(is_unavailable(&right(ils, "1").await));
+            (n, asked.elapsed())
+        }
+    });
+    let waited = futures_util::future::join_all(all).await;
+    // Those who took the places of the first five in the instant before the fifth failure wait as long as these.
+    let long = waited.iter().filter(|(_, waited)| *waited > deadline * 3 / 4).count();
+    assert!(long <= 10, "{waited:?}");
+    assert!(started.elapsed() < deadline * 5 / 2 && stand_in.seen.connections() <= 10);
+}
+
 #[tokio::test]
 async fn asked_to_repeat_it_repeats_once_without_a_number() {
     let stand_in = StandIn::start(|l| {
@@ -300,9 +349,13 @@ async fn a_refused_login_is_final() {
     let stand_in =
         StandIn::start(|l| if l.text.starts_with(b"93") { vec![Act::Send(l.reply(*b"94", "0", ""))] } else { good(l) })
             .await;
-    let answer = right(&connector(given(&stand_in)), "1").await;
+    let ils = connector(given(&stand_in));
+    let answer = right(&ils, "1").await;
     assert_eq!(answer, Err(IlsError::Misconfigured("the ILS refuses the login: see `login`")));
-    assert_eq!(stand_in.seen.count(b"63000"), 0);
+    // It would answer on the same connection all the same (measured against Koha 23.05).
+    assert_eq!((stand_in.seen.count(b"63000"), stand_in.seen.count(b"9900")), (0, 0));
+    stand_in.seen.ended.notified().await;
+    assert_eq!((stand_in.seen.open.load(Ordering::SeqCst), ils.pool.waiting()), (0, 0));
 }
 
 #[tokio::test]
@@ -371,7 +424,7 @@ async fn an_id_that_is_no_text_in_the_charset_is_not_guessed() {
         let ils = connector(settings(&toml(&stand_in, &format!("subject_field = \"XI\"\ncharset = \"{charset}\""))));
         async move { right(&ils, "1").await }
     };
-    assert!(matches!(answer("utf-8").await, Err(IlsError::Misconfigured(_))));
+    assert!(is_unavailable(&answer("utf-8").await), "another charset than was promised is the library's fault");
     assert_eq!(answer("latin-1").await, Ok("Zoë".into()));
 }
 

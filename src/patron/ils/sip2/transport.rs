@@ -9,6 +9,7 @@ use socket2::SockRef;
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -24,6 +25,9 @@ pub(super) struct Tls {
     /// Who is trusted (`ca_file`; the machine's own trust by default) and who we are (`certificate_file`, `key_file`).
     connector: TlsConnector,
 }
+
+/// How long TCP may take. Inside a library's network it takes milliseconds; longer, and nobody is there.
+const CONNECT: Duration = Duration::from_secs(2);
 
 type Setting = (&'static str, &'static str);
 
@@ -92,9 +96,11 @@ pub(super) enum Stream {
 
 /// Connects.
 pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, IlsError> {
-    let stream = TcpStream::connect((host, port)).await.map_err(|error| match error.kind() {
+    let gone = IlsError::Unavailable("the ILS cannot be reached");
+    let connecting = tokio::time::timeout(CONNECT, TcpStream::connect((host, port)));
+    let stream = connecting.await.map_err(|_| gone)?.map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused => IlsError::Unavailable("the ILS refuses the connection"),
-        _ => IlsError::Unavailable("the ILS cannot be reached"),
+        _ => gone,
     })?;
     // Messages are small and each waits for its answer.
     let _ = stream.set_nodelay(true);

@@ -1,0 +1,120 @@
+//! The idle connections of one worker to one vendor. A connection comes back only after an exchange that ended cleanly;
+//! it rests before it serves the next reader where a vendor might still send something; and none is taken while
+//! something waits to be read on it.
+use super::sent::Tracked;
+use super::wire::Watch;
+use hyper::client::conn::{http1, http2};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// How long an idle connection is kept.
+const IDLE: Duration = Duration::from_secs(55);
+/// A connection used within this time is taken to be open.
+const FRESH: Duration = Duration::from_millis(500);
+/// How long a connection rests.
+const REST: Duration = Duration::from_secs(1);
+/// How many idle connections are kept.
+const IDLE_CONNECTIONS: usize = 128;
+
+pub(super) type Http1 = http1::SendRequest<Tracked>;
+pub(super) type Http2 = http2::SendRequest<super::body::OutboundBody>;
+
+/// A connection, and a look at its socket.
+pub(super) struct Line {
+    pub(super) sender: Http1,
+    pub(super) watch: Watch,
+}
+
+struct Idle {
+    line: Line,
+    since: Instant,
+}
+
+#[derive(Default)]
+struct Shelf {
+    ready: Vec<Idle>,
+    /// In the order in which they came.
+    resting: VecDeque<Idle>,
+}
+
+/// What becomes of a connection after an answer was read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The next request may follow at once.
+    Ready,
+    /// It rests. A vendor that took a request's body for another request, or that sends a body in answer to `HEAD`,
+    /// shows itself meanwhile by bytes that nobody asked for, and these close the connection.
+    Rest,
+    /// It is closed.
+    Close,
+}
+
+/// Connections that wait for a request.
+#[derive(Default)]
+pub(super) struct Pool {
+    shelf: Mutex<Shelf>,
+    pub(super) http2: Mutex<Option<Http2>>,
+}
+
+/// A connection in use, on its way back to the idle ones.
+pub(super) struct Lease {
+    pub(super) line: Line,
+    pub(super) pool: Arc<Pool>,
+    pub(super) next: Next,
+}
+
+impl Lease {
+    /// Gives the connection back once it is ready for another request; a connection that closes is forgotten.
+    pub(super) fn give_back(mut self) {
+        if self.next == Next::Close {
+            return;
+        }
+        if self.line.sender.is_ready() {
+            self.pool.keep(self.line, self.next);
+            return;
+        }
+        tokio::spawn(async move {
+            if timeout(IDLE, self.line.sender.ready()).await.is_ok_and(|ready| ready.is_ok()) {
+                self.pool.keep(self.line, self.next);
+            }
+        });
+    }
+}
+
+impl Pool {
+    fn keep(&self, line: Line, next: Next) {
+        let mut shelf = self.shelf.lock();
+        if shelf.ready.len() + shelf.resting.len() >= IDLE_CONNECTIONS {
+            return;
+        }
+        let idle = Idle { line, since: Instant::now() };
+        match next {
+            Next::Ready => shelf.ready.push(idle),
+            Next::Rest => shelf.resting.push_back(idle),
+            Next::Close => {}
+        }
+    }
+
+    /// The connection used last, and whether that is a while ago; what is old, closed or not quiet is dropped.
+    pub(super) fn idle(&self) -> Option<(Line, bool)> {
+        let mut shelf = self.shelf.lock();
+        while let Some(Idle { line, since }) = shelf.next() {
+            if since.elapsed() < IDLE && line.sender.is_ready() && line.watch.is_quiet() {
+                return Some((line, since.elapsed() > FRESH));
+            }
+        }
+        None
+    }
+}
+
+impl Shelf {
+    fn next(&mut self) -> Option<Idle> {
+        self.ready.pop().or_else(|| {
+            let rested = self.resting.front().is_some_and(|idle| idle.since.elapsed() >= REST);
+            if rested { self.resting.pop_front() } else { None }
+        })
+    }
+}
