@@ -129,8 +129,23 @@ pub(super) fn is_dropped_from_answer(name: &str) -> bool {
             // These ask for client hints that do not pass anyway.
             | "accept-ch"
             | "critical-ch"
-            // A vendor speaks for its own host only; the host stands under the hall's domain.
+            // A vendor speaks for its own host only; the host stands under the hall's domain. Sessions bound to a device
+            // may span a whole site; `?0` would let two vendors that agree share one origin by `document.domain`.
             | "strict-transport-security"
+            | "secure-session-registration"
+            | "sec-session-registration"
+            | "secure-session-challenge"
+            | "sec-session-challenge"
+            | "origin-agent-cluster"
+            // What browsers remember of a reader for others: signed in, interests, advertisements seen.
+            | "set-login"
+            | "observe-browsing-topics"
+            | "attribution-reporting-info"
+            | "attribution-reporting-register-source"
+            | "attribution-reporting-register-trigger"
+            | "attribution-reporting-register-os-source"
+            | "attribution-reporting-register-os-trigger"
+            | "shared-storage-write"
     )
 }
 

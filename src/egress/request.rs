@@ -190,8 +190,10 @@ fn keep_vendor_cookies(out: &mut Vec<u8>, field: &[u8]) {
 }
 
 /// Whether a cookie pair, or a `Set-Cookie` field, has a name like ours: `__Host-vestibule…` or `__Secure-vestibule…`,
-/// also without prefix and in any case.
+/// also without prefix and in any case. Some readers take `=name=value`, a cookie without a name, for `name=value`.
 pub(super) fn is_our_cookie(pair: &[u8]) -> bool {
+    let pair = pair.trim_ascii();
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
     let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
     let bare = after(name, b"__Host-").or_else(|| after(name, b"__Secure-")).unwrap_or(name);
     let ours = COOKIE_PREFIX.strip_prefix("__Host-").unwrap_or(COOKIE_PREFIX);

@@ -16,6 +16,7 @@ mod config;
 mod crosswise;
 #[cfg(test)]
 mod deploy;
+mod floods;
 mod foreign;
 mod gateway;
 mod guessing;

@@ -42,6 +42,8 @@ fn launch(mut command: Command, config: &Path, log: &Path) -> Child {
         .args(["serve", "--config"])
         .arg(config)
         .current_dir(config.parent().unwrap())
+        // The names in a backtrace cost 64 MiB of memory, once: a figure of memory would include them.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(OpenOptions::new().create(true).append(true).open(log).unwrap())
