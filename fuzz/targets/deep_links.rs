@@ -53,6 +53,18 @@ fn lead(address: &str) {
     let host = asked.host_str().expect("a host").trim_matches(['[', ']']).to_owned();
     let named = format!("{}|{host}|{}", asked.scheme() == "https", asked.port_or_known_default().expect("a port"));
     assert!(origins(link.vendor).contains(&named), "led to a vendor that was not named");
+    // And it did so in plain letters, so that no other parser reads another host out of it.
+    let written = address.split_once("://").expect("a scheme").1.split(['/', '?', '#']).next().unwrap_or_default();
+    let (name, port) = match written.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (written, None),
+    };
+    assert_eq!(name.trim_matches(['[', ']']).to_ascii_lowercase(), host, "a host that was spelt otherwise");
+    assert!(port.is_none_or(|port| port.parse::<u16>().is_ok()), "a port that is no number");
+    assert!(
+        !address.contains(|c: char| c == '\\' || c.is_control() || c.is_whitespace()),
+        "an address that was forgiven"
+    );
     assert!(asked.username().is_empty() && asked.password().is_none());
     // Where the browser goes is this vendor's host, and not one of our own paths there.
     let place = link.address(PORT);
