@@ -7,6 +7,8 @@ mod assertion;
 mod body;
 mod connect;
 mod continuing;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod headers;
 mod pool;
 mod request;

@@ -177,7 +177,7 @@ fn is_listed(name: &str, vendor: &Vendor) -> bool {
 }
 
 /// Appends the cookies of `field` that are the vendor's. Ours never leave, in no spelling.
-fn keep_vendor_cookies(out: &mut Vec<u8>, field: &[u8]) {
+pub(super) fn keep_vendor_cookies(out: &mut Vec<u8>, field: &[u8]) {
     for pair in field.split(|b| *b == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty()) {
         if is_our_cookie(pair) {
             continue;

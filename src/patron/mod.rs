@@ -15,3 +15,6 @@ pub use gate::{Gate, GateParts, Ilses, Refusal, Verified};
 pub use ils::{IlsHealth, Step, Verdict, kinds as ils_kinds};
 pub use pseudonym::{Keyring, Pseudonym, Subject};
 pub use vault::Vault;
+
+#[cfg(fuzzing)]
+pub use ils::fuzzing;

@@ -5,6 +5,8 @@ mod assets;
 mod deeplink;
 mod entry;
 mod form;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod house;
 mod language;

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 mod sip2;
 
+#[cfg(fuzzing)]
+pub use sip2::fuzzing;
+
 /// Why a connector gave no record. Says nothing of the patron.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::patron) enum IlsError {

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 mod breaker;
 mod charset;
 mod conversation;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod message;
 mod pool;
 mod preset;

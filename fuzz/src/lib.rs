@@ -1,0 +1,80 @@
+//! What fuzz targets share: library systems and vendors made from a configuration, as an operator writes one.
+use std::collections::HashMap;
+use std::path::PathBuf;
+use vestibule::domain::Timestamp;
+use vestibule::domain::settings::Secrets;
+use vestibule::patron::fuzzing::Library;
+use vestibule::web::{HouseVendor, Learns};
+use zeroize::Zeroizing;
+
+/// 2026-11-22, noon: time stands still, so that a finding repeats.
+pub const NOON: Timestamp = Timestamp::from_seconds(1_795_348_800);
+
+/// The port of the portal and of vendors' hosts.
+pub const PORT: u16 = 8443;
+
+/// The configuration of the targets.
+const CONFIGURATION: &str = include_str!("../vestibule.toml");
+
+/// A folder of this process's own, in memory where the machine has that.
+///
+/// # Panics
+/// When it cannot be made: then there is nothing to fuzz.
+#[must_use]
+pub fn folder(name: &str) -> PathBuf {
+    let root = ["/dev/shm", "/tmp"].into_iter().map(PathBuf::from).find(|path| path.is_dir()).expect("a folder");
+    let folder = root.join(format!("vestibule-fuzz-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder of our own");
+    folder
+}
+
+/// No secret but one.
+struct OneSecret;
+
+impl Secrets for OneSecret {
+    fn file(&self, _: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+        Ok(Zeroizing::new(b"s3cret".to_vec()))
+    }
+
+    fn environment(&self, _: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+        Err("expected a variable".to_owned())
+    }
+}
+
+fn draft() -> vestibule::config::Draft {
+    let folder = folder("configuration");
+    let path = folder.join("vestibule.toml");
+    std::fs::write(&path, CONFIGURATION).expect("a file");
+    let draft = vestibule::config::read(&path, NOON);
+    let _ = std::fs::remove_dir_all(folder);
+    draft
+}
+
+/// Every library system of the configuration, by its id.
+///
+/// # Panics
+/// When the configuration does not hold them.
+#[must_use]
+pub fn libraries() -> Vec<Library> {
+    let draft = draft();
+    assert!(draft.ilses.len() >= 8, "{} library systems", draft.ilses.len());
+    draft.ilses.iter().map(|ils| Library::new(&ils.table, &OneSecret).expect("a library system")).collect()
+}
+
+/// Every vendor of the configuration, as the portal sees it.
+///
+/// # Panics
+/// When the configuration does not hold them.
+#[must_use]
+pub fn vendors() -> Vec<HouseVendor> {
+    let vendors: HashMap<_, _> = draft()
+        .protocols
+        .into_iter()
+        .filter_map(|settings| settings.vendor)
+        .map(|vendor| (vendor.id.as_str().to_owned(), vendor))
+        .collect();
+    assert_eq!(vendors.len(), 3);
+    let learns = Learns { affiliation: true, entitlements: true };
+    let host = |id: &str| format!("{id}.proxy.example.net");
+    vendors.into_iter().map(|(id, vendor)| HouseVendor { vendor, host: host(&id), learns }).collect()
+}

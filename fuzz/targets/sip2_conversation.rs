@@ -1,0 +1,117 @@
+//! A whole conversation with a library system that says whatever it likes: prompts, login, status and one patron. The
+//! input is what it says, cut into turns by `0xFF`; `0xFE` cuts one turn into pieces, and a turn that begins with `0xFD`
+//! gets the number and the checksum that belong to it, so that what lies behind them is reached.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::LazyLock;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+use vestibule::patron::fuzzing::{Library, Outcome, checksum_fits, decode};
+use vestibule_fuzz::{NOON, libraries};
+
+const CARD: &str = "29999000000017";
+
+struct World {
+    libraries: Vec<Library>,
+    runtime: Runtime,
+}
+
+static WORLD: LazyLock<World> = LazyLock::new(|| World {
+    libraries: libraries(),
+    runtime: Builder::new_current_thread().enable_io().build().expect("a runtime"),
+});
+
+fuzz_target!(|data: &[u8]| {
+    let [which, said @ ..] = data else { return };
+    let world = &*WORLD;
+    let library = &world.libraries[usize::from(*which) % world.libraries.len()];
+    let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+    for socket in [&ours, &theirs] {
+        socket.set_nonblocking(true).expect("a socket that does not block");
+    }
+    let (outcome, (heard, told)) = world.runtime.block_on(async {
+        let ours = TcpStream::from_std(OwnedFd::from(ours).into()).expect("a socket in the runtime");
+        tokio::join!(library.converse(ours, CARD, "4821", NOON), play(theirs, said))
+    });
+    judge(library, &outcome, &heard, &told);
+});
+
+/// What was heard, and what was said.
+type Heard = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
+/// Plays the library system: a turn, a while for the answer, the next turn. It never waits for good, so neither does the
+/// connector.
+async fn play(mut socket: UnixStream, said: &[u8]) -> Heard {
+    let (mut heard, mut told) = (Vec::new(), Vec::new());
+    for turn in said.split(|b| *b == 0xff) {
+        let turn = mended(turn, heard.last().map_or(&[], Vec::as_slice));
+        for piece in turn.split(|b| *b == 0xfe) {
+            if socket.write_all(piece).is_err() {
+                return (heard, told);
+            }
+            tokio::task::yield_now().await;
+        }
+        told.push(turn);
+        for _ in 0..4 {
+            let mut message = vec![0; 4096];
+            match socket.read(&mut message) {
+                Ok(n) if n > 0 => {
+                    message.truncate(n);
+                    heard.push(message);
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => tokio::task::yield_now().await,
+                _ => return (heard, told),
+            }
+        }
+    }
+    (heard, told)
+}
+
+/// A turn as it is sent: after `0xFD` with the number of the question and a checksum.
+fn mended(turn: &[u8], question: &[u8]) -> Vec<u8> {
+    let Some(bare) = turn.strip_prefix(&[0xfd]) else { return turn.to_vec() };
+    let mut bytes: Vec<u8> = bare.iter().copied().filter(|b| *b != 0xfe).collect();
+    let question = question.trim_ascii_end();
+    if let Some(number) = decode(question).and_then(|frame| frame.sequence) {
+        bytes.extend_from_slice(b"AY");
+        bytes.push(b'0' + number);
+    }
+    bytes.extend_from_slice(b"AZ");
+    let sum = bytes.iter().fold(0_u32, |sum, b| sum + u32::from(*b));
+    bytes.extend_from_slice(format!("{:04X}\r", (0x1_0000 - (sum & 0xffff)) & 0xffff).as_bytes());
+    bytes
+}
+
+fn judge(library: &Library, outcome: &Outcome, heard: &[Vec<u8>], told: &[Vec<u8>]) {
+    // Two questions may come in one piece, where an answer to the first was there already.
+    let heard: Vec<&[u8]> =
+        heard.iter().flat_map(|bytes| bytes.split(|b| matches!(b, b'\r' | b'\n'))).filter(|m| !m.is_empty()).collect();
+    for body in heard.iter().copied() {
+        assert!(!body.iter().any(u8::is_ascii_control), "a control byte was sent");
+        if body.starts_with(b"63") || body.starts_with(b"23") {
+            let frame = decode(body).expect("what we wrote");
+            let cards: Vec<_> = frame.fields.iter().filter(|(name, _)| name == "AA").collect();
+            assert!(cards.len() == 1 && cards[0].1 == CARD.as_bytes(), "another card was asked for");
+        }
+    }
+    // Nobody is asked again and again: at most each message twice.
+    assert!(heard.len() <= 12, "{} messages", heard.len());
+    let Outcome::Found(id, _) = outcome else { return };
+    assert!(!id.is_empty() && !id.chars().any(char::is_control));
+    let Some(last) = told.last() else { panic!("admitted without an answer") };
+    let bytes: Vec<u8> = last.iter().copied().filter(|b| *b != 0xfe).collect();
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    assert!(has(b"BLY") && (library.has_no_pins() || has(b"CQY")), "admitted without the library's word");
+    assert!(library.accepts_other_id() || has(&[b"AA", CARD.as_bytes()].concat()), "admitted by another's answer");
+    if library.has_checksums() {
+        let line = bytes.trim_ascii();
+        let start = line.iter().position(|b| !matches!(b, 0 | b' ' | b'\r' | b'\n')).unwrap_or_default();
+        let message = line[start..].split(|b| *b == b'\r').next().unwrap_or_default();
+        // Only an answer to a question that was repeated may go without.
+        assert!(checksum_fits(message) != Some(false), "admitted by a garbled answer");
+    }
+}
