@@ -22,5 +22,6 @@ mod journey;
 mod licences;
 mod outage;
 mod reload;
+mod shell;
 mod stop;
 mod support;
