@@ -3,9 +3,9 @@ use super::reply::Reply;
 use super::site::{Destination, Site, VendorSite};
 use crate::domain::{Clock, Timestamp};
 use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits};
-use crate::net::{Handler, Peer, screen};
+use crate::net::{About, Handler, Peer, Pulse, screen};
 use crate::session::ENTER_PATH;
-use crate::telemetry::{Event, Telemetry};
+use crate::telemetry::{Event, Refused, Telemetry};
 use crate::web::{ClientAddress, ProblemPage};
 use arc_swap::ArcSwap;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, LOCATION, SET_COOKIE};
@@ -35,26 +35,28 @@ impl Handler for Arc<Worker> {
     type Body = Reply;
     type Memory = Remembered;
 
-    async fn answer(&self, request: Request<Incoming>, (peer, memory): (Peer, &Remembered)) -> Response<Reply> {
+    fn refusal(&self, cause: Refused) -> Response<Reply> {
+        self.hall.telemetry.emit(&Event::Refused { cause });
+        bare(cause.status())
+    }
+
+    async fn answer(&self, request: Request<Incoming>, about: About<'_, Remembered>) -> Response<Reply> {
         let started = Instant::now();
         let site = self.hall.site.load_full();
         let method = method_label(request.method());
         let version = if request.version() == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" };
         let destination = match screen(&request) {
             Ok(host) => site.destination(&host),
-            Err(refused) => {
-                self.hall.telemetry.emit(&Event::Refused { status: refused.status, cause: refused.cause });
-                return bare(refused.status);
-            }
+            Err(cause) => return self.refusal(cause),
         };
         let (vendor, response) = match destination {
-            Some(Destination::Portal) => (None, Box::pin(self.portal_answer(&site, request, peer)).await),
+            Some(Destination::Portal) => (None, Box::pin(self.portal_answer(&site, request, about.peer)).await),
             Some(Destination::Vendor(index)) => {
                 let Some(vendor) = site.vendors.get(index) else { return bare(500) };
-                (Some(&vendor.vendor.id), self.vendor_answer(&site, vendor, request, memory).await)
+                (Some(&vendor.vendor.id), self.vendor_answer(&site, vendor, request, &about).await)
             }
             None => {
-                self.hall.telemetry.emit(&Event::Refused { status: 421, cause: "host_unknown" });
+                self.hall.telemetry.emit(&Event::Refused { cause: Refused::HostUnknown });
                 return site.problem(ProblemPage::UnknownHost, request.headers());
             }
         };
@@ -79,7 +81,7 @@ impl Worker {
         site: &Site,
         vendor: &VendorSite,
         request: Request<Incoming>,
-        memory: &Remembered,
+        about: &About<'_, Remembered>,
     ) -> Response<Reply> {
         let now = self.hall.clock.now();
         let path = request.uri().path();
@@ -90,13 +92,14 @@ impl Worker {
         if path.starts_with("/.vestibule/") {
             return site.problem(ProblemPage::NotFound, request.headers());
         }
-        let visit = match self.hall.visits.find((request.headers(), memory), &vendor.vendor, &site.rules, now).await {
-            Ok(visit) => visit,
-            Err(NoVisit::NoSession) => return to_sign_in(site, vendor, &request),
-            Err(NoVisit::Denied(why)) => return site.problem(ProblemPage::NotEntitled(why), request.headers()),
-            Err(NoVisit::Store) => return site.problem(ProblemPage::StoreDown, request.headers()),
-        };
-        self.pass_on(site, vendor, request, (&visit, now)).await
+        let visit =
+            match self.hall.visits.find((request.headers(), about.memory), &vendor.vendor, &site.rules, now).await {
+                Ok(visit) => visit,
+                Err(NoVisit::NoSession) => return to_sign_in(site, vendor, &request),
+                Err(NoVisit::Denied(why)) => return site.problem(ProblemPage::NotEntitled(why), request.headers()),
+                Err(NoVisit::Store) => return site.problem(ProblemPage::StoreDown, request.headers()),
+            };
+        self.pass_on(site, vendor, request, (&visit, now, about.pulse)).await
     }
 
     async fn pass_on(
@@ -104,7 +107,7 @@ impl Worker {
         site: &Site,
         vendor: &VendorSite,
         mut request: Request<Incoming>,
-        (visit, now): (&crate::egress::Visit, Timestamp),
+        (visit, now, pulse): (&crate::egress::Visit, Timestamp, &Pulse),
     ) -> Response<Reply> {
         let language = request.headers().get(ACCEPT_LANGUAGE).cloned();
         let browser = request.headers().contains_key(http::header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
@@ -120,6 +123,8 @@ impl Worker {
         };
         match answer {
             Ok(answer) => answer.map(Reply::Vendor),
+            // The browser broke it, not the vendor; the front tells the browser.
+            Err(_) if pulse.has_malformed_body() => bare(400),
             Err(trouble) => self.vendor_trouble(site, vendor, trouble, language.as_ref()),
         }
     }

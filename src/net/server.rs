@@ -1,8 +1,11 @@
 //! Serving connections: handshake, the version that ALPN chose, requests, and a stop that lets what is under way end.
 use super::linger::{Lent, lend, linger};
-use crate::telemetry::{Event, Telemetry};
+use super::pulse::Pulse;
+use super::strict::{Strict, refusal_of};
+use crate::telemetry::{Event, Refused, Telemetry};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::UPGRADE;
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -41,6 +44,16 @@ pub struct Peer {
     pub address: SocketAddr,
 }
 
+/// What is known of a request beside itself.
+pub struct About<'c, M> {
+    /// Who asks.
+    pub peer: Peer,
+    /// What is kept beside the connection.
+    pub memory: &'c M,
+    /// How the connection is.
+    pub pulse: &'c Pulse,
+}
+
 /// Whoever answers requests.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// The kind of body in its answers.
@@ -53,8 +66,11 @@ pub trait Handler: Clone + Send + Sync + 'static {
     fn answer(
         &self,
         request: Request<Incoming>,
-        about: (Peer, &Self::Memory),
+        about: About<'_, Self::Memory>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// An answer without a page to a request that is refused as it stands; the connection is closed.
+    fn refusal(&self, cause: Refused) -> Response<Self::Body>;
 }
 
 /// How a front is stopped: first it lets go of idle connections and takes no new ones, then it waits.
@@ -140,16 +156,16 @@ impl<H: Handler> Front<H> {
     }
 
     async fn serve_http1(self: Arc<Self>, stream: Lent<TlsStream<TcpStream>>, peer: Peer) {
-        let beside = Arc::new((self.handler.clone(), H::Memory::default()));
+        let beside = Arc::new(Beside::new(&self, peer));
+        let stream = Strict::new(stream, Arc::clone(&beside.pulse));
         let service = service_fn(move |request| {
             let beside = Arc::clone(&beside);
-            async move { Ok::<_, Infallible>(beside.0.answer(request, (peer, &beside.1)).await) }
+            async move { Ok::<_, Infallible>(beside.answer_first(request).await) }
         });
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
-            .max_header_size(HEAD_BYTES)
             .max_headers(FIELDS)
             .max_buf_size(64 * 1024)
             .pipeline_flush(true);
@@ -165,11 +181,11 @@ impl<H: Handler> Front<H> {
     }
 
     async fn serve_http2(self: Arc<Self>, stream: Lent<TlsStream<TcpStream>>, peer: Peer) {
-        let beside = Arc::new((self.handler.clone(), H::Memory::default()));
+        let beside = Arc::new(Beside::new(&self, peer));
         let service = service_fn(move |request| {
             let beside = Arc::clone(&beside);
             // hyper moves a stream's future several times on its way into a task of its own; a pointer moves cheaply.
-            Box::pin(async move { Ok::<_, Infallible>(beside.0.answer(request, (peer, &beside.1)).await) })
+            Box::pin(async move { Ok::<_, Infallible>(beside.answer(request).await) })
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
@@ -187,6 +203,39 @@ impl<H: Handler> Front<H> {
                 let _ = connection.await;
             }
         }
+    }
+}
+
+/// What is kept beside a connection.
+struct Beside<H: Handler> {
+    handler: H,
+    peer: Peer,
+    memory: H::Memory,
+    pulse: Arc<Pulse>,
+}
+
+impl<H: Handler> Beside<H> {
+    fn new(front: &Front<H>, peer: Peer) -> Self {
+        Self { handler: front.handler.clone(), peer, memory: H::Memory::default(), pulse: Arc::default() }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<H::Body> {
+        let about = About { peer: self.peer, memory: &self.memory, pulse: &self.pulse };
+        self.handler.answer(request, about).await
+    }
+
+    /// Answers a request over HTTP/1.
+    async fn answer_first(&self, request: Request<Incoming>) -> Response<H::Body> {
+        if let Some(cause) = refusal_of(&request) {
+            return self.handler.refusal(cause);
+        }
+        let asks_switch = request.headers().contains_key(UPGRADE);
+        let response = self.answer(request).await;
+        if asks_switch {
+            self.pulse.decide_switch(response.status() == StatusCode::SWITCHING_PROTOCOLS);
+        }
+        // Whatever was made of half a body, the browser is to know that the other half was refused.
+        if self.pulse.has_malformed_body() { self.handler.refusal(Refused::Chunk) } else { response }
     }
 }
 

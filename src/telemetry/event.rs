@@ -62,6 +62,132 @@ pub enum Decision {
     Denied(Denial),
 }
 
+/// Why a request is refused before anyone looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refused {
+    /// The request line is none.
+    RequestLine,
+    /// A version of HTTP that is not spoken here.
+    Version,
+    /// A method that is not served.
+    Method,
+    /// The target is no path and no address of this host.
+    Target,
+    /// The target is too long.
+    TargetTooLong,
+    /// A line ends otherwise than with CRLF.
+    LineEnd,
+    /// A field's name is no token.
+    FieldName,
+    /// A field's value has a control character.
+    FieldValue,
+    /// Too many fields.
+    FieldCount,
+    /// The head is too large.
+    HeadTooLarge,
+    /// No `Host`.
+    HostMissing,
+    /// `Host` more than once.
+    HostTwice,
+    /// `Host` is no authority.
+    HostMalformed,
+    /// `Host` and the target name different hosts.
+    HostDiffers,
+    /// Nobody here has this host.
+    HostUnknown,
+    /// `Content-Length` is no number, or there more than once.
+    Length,
+    /// `Content-Length` and `Transfer-Encoding`.
+    LengthAndCoding,
+    /// A malformed `Transfer-Encoding`, or one in a version without.
+    Coding,
+    /// A `Transfer-Encoding` other than `chunked`.
+    CodingUnknown,
+    /// An `Expect` other than `100-continue`.
+    Expectation,
+    /// A body whose chunks are malformed.
+    Chunk,
+    /// A field that belongs to one connection, in a version without such fields.
+    Hop,
+}
+
+impl Refused {
+    /// Every cause, in the order of [`Refused::slot`].
+    pub const ALL: [Self; 22] = [
+        Self::RequestLine,
+        Self::Version,
+        Self::Method,
+        Self::Target,
+        Self::TargetTooLong,
+        Self::LineEnd,
+        Self::FieldName,
+        Self::FieldValue,
+        Self::FieldCount,
+        Self::HeadTooLarge,
+        Self::HostMissing,
+        Self::HostTwice,
+        Self::HostMalformed,
+        Self::HostDiffers,
+        Self::HostUnknown,
+        Self::Length,
+        Self::LengthAndCoding,
+        Self::Coding,
+        Self::CodingUnknown,
+        Self::Expectation,
+        Self::Chunk,
+        Self::Hop,
+    ];
+
+    /// The word in the log and the metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestLine => "request_line",
+            Self::Version => "version",
+            Self::Method => "method",
+            Self::Target => "target",
+            Self::TargetTooLong => "target_too_long",
+            Self::LineEnd => "line_end",
+            Self::FieldName => "field_name",
+            Self::FieldValue => "field_value",
+            Self::FieldCount => "field_count",
+            Self::HeadTooLarge => "head_too_large",
+            Self::HostMissing => "host_missing",
+            Self::HostTwice => "host_twice",
+            Self::HostMalformed => "host_malformed",
+            Self::HostDiffers => "host_differs",
+            Self::HostUnknown => "host_unknown",
+            Self::Length => "length",
+            Self::LengthAndCoding => "length_and_coding",
+            Self::Coding => "coding",
+            Self::CodingUnknown => "coding_unknown",
+            Self::Expectation => "expectation",
+            Self::Chunk => "chunk",
+            Self::Hop => "hop",
+        }
+    }
+
+    /// The status that tells the client (RFC 9110 §15.5).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::TargetTooLong => 414,
+            Self::Expectation => 417,
+            Self::HostUnknown => 421,
+            Self::FieldCount | Self::HeadTooLarge => 431,
+            Self::Method | Self::CodingUnknown => 501,
+            Self::Version => 505,
+            _ => 400,
+        }
+    }
+
+    /// Where the cause stands in [`Refused::ALL`].
+    #[must_use]
+    pub const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
@@ -126,10 +252,8 @@ pub enum Event<'a> {
     },
     /// A request was refused before anyone looked at it.
     Refused {
-        /// The status.
-        status: u16,
-        /// Why, in words of ours.
-        cause: &'static str,
+        /// Why; the status follows from it.
+        cause: Refused,
     },
     /// A vendor's origin did not answer as it should.
     VendorTrouble {

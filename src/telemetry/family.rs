@@ -61,8 +61,8 @@ catalogue! {
         "Time until the head of the answer was ready";
     VENDOR_TROUBLE "vestibule_vendor_trouble_total" Kind::Counter, ["vendor"],
         "Requests that a vendor's origin did not answer as it should";
-    REFUSED_REQUESTS "vestibule_refused_requests_total" Kind::Counter, ["status"],
-        "Requests refused before anyone looked at them (malformed, unknown host, too large), by status";
+    REFUSED_REQUESTS "vestibule_refused_requests_total" Kind::Counter, ["status", "cause"],
+        "Requests refused before anyone looked at them (malformed, unknown host, too large), by status and cause";
     HANDSHAKE_FAILURES "vestibule_handshake_failures_total" Kind::Counter, [],
         "Connections that ended before a first request, such as in the TLS handshake";
     RELOADS "vestibule_reloads_total" Kind::Counter, ["result"],

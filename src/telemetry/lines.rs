@@ -43,7 +43,8 @@ pub(super) fn write(event: &Event<'_>) {
             let duration_ms = ms(took);
             tracing::event!(target: TARGET, Level::INFO, vendor, method, status, duration_ms, version, "request answered");
         }
-        Event::Refused { status, cause } => {
+        Event::Refused { cause } => {
+            let (status, cause) = (cause.status(), cause.as_str());
             tracing::event!(target: TARGET, Level::INFO, status, cause, "request refused");
         }
         Event::Handshake { cause } => {
@@ -270,7 +271,7 @@ mod tests {
     use super::*;
     use crate::domain::{Denial, Fault, LibraryId, VendorId};
     use crate::telemetry::log::{LogFormat, capture::log_of};
-    use crate::telemetry::{Decision, SignIn};
+    use crate::telemetry::{Decision, Refused, SignIn};
     use std::collections::BTreeSet;
 
     /// The lines of one event of each kind.
@@ -288,7 +289,7 @@ mod tests {
                 Event::Decided { library, vendor, decision: Decision::Entitled },
                 Event::Decided { library, vendor, decision: Decision::Denied(Denial::Age) },
                 Event::Request { vendor: None, method: "GET", status: 200, took, version: "HTTP/2" },
-                Event::Refused { status: 421, cause: "unknown host" },
+                Event::Refused { cause: Refused::HostUnknown },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
                 Event::Handshake { cause: "not TLS" },
                 Event::Reloaded { libraries: 1, vendors: 2 },
@@ -328,7 +329,7 @@ mod tests {
     fn no_field_of_an_event_can_hold_what_a_request_brought() {
         // Text that is not constant is allowed only where the operator wrote it.
         let of_the_operator = ["ils", "problem", "detail", "name"];
-        let closed = ["& 'static str", "Duration", "SignIn", "Fault", "Decision", "bool", "u16", "usize"];
+        let closed = ["& 'static str", "Duration", "SignIn", "Fault", "Decision", "Refused", "bool", "u16", "usize"];
         let ids = ["& 'a LibraryId", "& 'a VendorId", "Option < & 'a VendorId >"];
         let file = syn::parse_file(include_str!("event.rs")).expect("Rust");
         let events = file.items.iter().find_map(|item| match item {

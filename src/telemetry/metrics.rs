@@ -1,7 +1,7 @@
 //! The metrics registry and the one function that turns an event into a line and a count.
 use super::family::{self, sound};
 use super::table::{Families, Table};
-use super::{Decision, Event, lines};
+use super::{Decision, Event, Refused, lines};
 use crate::domain::{Clock, LibraryId, SystemClock, VendorId};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -9,9 +9,6 @@ use prometheus::{Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEnc
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-
-/// The statuses with which a request may be refused before anyone looks at it; any other counts as `other`.
-const REFUSALS: [u16; 17] = [400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 417, 421, 429, 431, 500, 501, 503];
 
 type Hook = Box<dyn Fn(&Telemetry) + Send + Sync>;
 
@@ -33,8 +30,8 @@ pub struct Telemetry {
 /// The series whose labels do not come from the configuration.
 struct Plain {
     sign_in_seconds: Histogram,
-    refused: Vec<(u16, IntCounter)>,
-    refused_other: IntCounter,
+    /// In the order of [`Refused::slot`].
+    refused: [IntCounter; Refused::ALL.len()],
     handshake_failures: IntCounter,
     reloads_accepted: IntCounter,
     reloads_refused: IntCounter,
@@ -63,7 +60,9 @@ fn gauge(family: &family::Family, registry: &Registry) -> IntGauge {
 impl Plain {
     fn new(registry: &Registry) -> Self {
         let refused = family::REFUSED_REQUESTS.counters(registry);
-        let refused_as = |status: &str| sound(refused.get_metric_with_label_values(&[status]));
+        let refused_for = |cause: Refused| {
+            sound(refused.get_metric_with_label_values(&[&*cause.status().to_string(), cause.as_str()]))
+        };
         let reloads = family::RELOADS.counters(registry);
         let upgrades = family::UPGRADES.counters(registry);
         let store_working = gauge(&family::STORE_WORKING, registry);
@@ -75,8 +74,7 @@ impl Plain {
         let seconds = family::SIGN_IN_SECONDS.histograms(registry);
         Self {
             sign_in_seconds: sound(seconds.get_metric_with_label_values::<&str>(&[])),
-            refused: REFUSALS.iter().map(|&status| (status, refused_as(&status.to_string()))).collect(),
-            refused_other: refused_as("other"),
+            refused: Refused::ALL.map(refused_for),
             handshake_failures: counter(&family::HANDSHAKE_FAILURES, registry),
             reloads_accepted: sound(reloads.get_metric_with_label_values(&["accepted"])),
             reloads_refused: sound(reloads.get_metric_with_label_values(&["refused"])),
@@ -93,10 +91,6 @@ impl Plain {
             template_problems: counter(&family::TEMPLATE_PROBLEMS, registry),
             log_lines_dropped: counter(&family::LOG_LINES_DROPPED, registry),
         }
-    }
-
-    fn refused(&self, status: u16) -> &IntCounter {
-        self.refused.iter().find(|(known, _)| *known == status).map_or(&self.refused_other, |(_, counter)| counter)
     }
 }
 
@@ -176,7 +170,11 @@ impl Telemetry {
 
     fn count_plain(&self, event: &Event<'_>) {
         match event {
-            Event::Refused { status, .. } => self.plain.refused(*status).inc(),
+            Event::Refused { cause } => {
+                if let Some(counter) = self.plain.refused.get(cause.slot()) {
+                    counter.inc();
+                }
+            }
             Event::Handshake { .. } => self.plain.handshake_failures.inc(),
             Event::Reloaded { .. } => {
                 self.plain.reloads_accepted.inc();
@@ -319,7 +317,7 @@ mod tests {
                 Event::Decided { library, vendor, decision },
                 Event::Request { vendor: Some(vendor), method: "GET", status: n, took, version: "HTTP/2" },
                 Event::Request { vendor: None, method: "POST", status: 503, took, version: "HTTP/1.1" },
-                Event::Refused { status: n, cause: "unknown host" },
+                Event::Refused { cause: Refused::ALL[usize::from(n) % Refused::ALL.len()] },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
                 Event::Handshake { cause: "not TLS" },
                 Event::Reloaded { libraries: 2, vendors: 2 },

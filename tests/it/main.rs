@@ -25,6 +25,7 @@ mod licences;
 mod outage;
 mod reload;
 mod restart;
+mod shell;
 mod stop;
 mod support;
 mod swaps;

@@ -1,0 +1,3 @@
+//! The front as an attacker meets it: malformed and ambiguous requests, slow peers, crowds.
+mod battery;
+mod raw;
