@@ -7,6 +7,7 @@ mod card;
 mod device;
 mod ledger;
 mod network;
+mod pace;
 mod spelling;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub(in crate::patron) use card::Ending;
+pub(in crate::patron) use pace::Pace;
 
 /// How long a guess waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -301,15 +303,4 @@ impl Entry for Alias {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.0.iter().flatten());
     }
-}
-
-/// When a rejection that arrived then is told: a while after, and then at steps that hide how long it took to find out.
-pub(super) fn told_at(arrived: Instant, now: Instant, answer_after: Duration) -> Instant {
-    const STEP: Duration = Duration::from_millis(250);
-    let took = now.saturating_duration_since(arrived);
-    if took <= answer_after {
-        return arrived + answer_after;
-    }
-    let steps = (took - answer_after).as_nanos().div_ceil(STEP.as_nanos());
-    arrived + answer_after + STEP * u32::try_from(steps).unwrap_or(u32::MAX)
 }

@@ -282,14 +282,3 @@ async fn the_store_learns_no_card_and_nothing_to_try_cards_with() {
     let other = Attempts { keys: Arc::new(Keyring::new(&[8; 32]).unwrap()), ..scene.of("main") };
     assert_eq!(asked(&other, CARD, elsewhere(None), 10).await, 2);
 }
-
-#[test]
-fn rejections_are_told_at_steps() {
-    let arrived = Instant::now();
-    let after = Duration::from_millis(500);
-    for (took, told) in [(0, 500), (5, 500), (499, 500), (500, 500), (501, 750), (750, 750), (751, 1000), (3010, 3250)]
-    {
-        let at = told_at(arrived, arrived + Duration::from_millis(took), after);
-        assert_eq!(at - arrived, Duration::from_millis(told), "{took}");
-    }
-}
