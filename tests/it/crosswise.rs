@@ -93,8 +93,9 @@ async fn visitor(world: Arc<World>, next: Arc<AtomicUsize>, first: Arc<Mutex<Has
         }
         let index = place(n, patrons.len());
         let text = |key: &str| patrons[index][key].as_str().unwrap();
-        // Now and then somebody mistypes the PIN, between all the others who do not.
-        let mistyped = n % 16 == 7;
+        // Now and then somebody mistypes the PIN, between all the others who do not. Nobody does so twice in a row, which
+        // would end in a pause.
+        let mistyped = n % 16 == 7 && (n / patrons.len()).is_multiple_of(2);
         let pin = if mistyped { "000" } else { text("pin") };
         let form =
             [("token", &*token), ("qurl", &*qurl), ("library", text("library")), ("card", text("card")), ("pin", pin)];
