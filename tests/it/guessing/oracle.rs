@@ -17,9 +17,8 @@ const AT_ONCE: usize = 50;
 /// Kinds of rejection.
 const KINDS: [&str; 3] = ["unknown", "wrong PIN", "throttled"];
 
-fn without_networks(text: String) -> String {
-    format!("{text}\n[guessing]\ncards_per_network = 10000\n")
-}
+/// Each try is at a card of its own, which would be stopped per network.
+const WITHOUT_NETWORKS: &str = "[guessing]\ncards_per_network = 10000";
 
 /// The card of a kind for the `n`th try: each is new, but for the throttled one.
 fn of(kind: usize, n: usize) -> String {
@@ -101,7 +100,7 @@ async fn round(visitor: &Visitor, first: usize) -> [Vec<Duration>; 3] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejections_cannot_be_told_apart() {
     let pace = Pace { unknown: Duration::from_millis(5), known: Duration::from_millis(60) };
-    let door = Door::open(pace, without_networks).await;
+    let door = Door::open(pace, WITHOUT_NETWORKS).await;
     let visitor = door.visitor([127, 0, 40, 1]).await;
     for _ in 0..3 {
         visitor.sign_in(&card(1), "0000").await;
