@@ -1,6 +1,6 @@
 //! The one door between the library's system and everything else. Credentials go in and are dropped; a [`Verified`] or
 //! a [`Refusal`] comes out, and neither says who the patron is.
-use super::attempts::{self, Admitted, Approach, Attempts, Ending, GuessLimits};
+use super::attempts::{Admitted, Approach, Attempts, Ending, GuessLimits, Pace};
 use super::ils::{self, Ils, IlsError, IlsHealth, Step, Surroundings};
 use super::record::Word;
 use super::{Credentials, Keyring, Subject};
@@ -113,7 +113,7 @@ impl Ilses {
     pub fn gate(&self, id: &str, library: Arc<Library>, parts: GateParts) -> Option<Gate> {
         let counting = (Arc::clone(&parts.store), Arc::clone(&parts.keys), Arc::clone(&parts.clock));
         let attempts = Attempts::new(id, counting, parts.guessing);
-        Some(Gate { ils: Arc::clone(self.0.get(id)?), library, attempts, parts })
+        Some(Gate { ils: Arc::clone(self.0.get(id)?), library, attempts, pace: Pace::default(), parts })
     }
 
     /// Walks through a conversation with the system `id`, telling each step.
@@ -149,6 +149,7 @@ pub struct Gate {
     ils: Arc<dyn Ils>,
     library: Arc<Library>,
     attempts: Attempts,
+    pace: Pace,
     parts: GateParts,
 }
 
@@ -171,8 +172,9 @@ impl Gate {
         self.parts.telemetry.emit(&Event::SignIn { library: &self.library.id, outcome, took: started.elapsed() });
         let answer = answer.map_err(|(refusal, _)| refusal);
         if matches!(answer, Err(Refusal::Rejected)) {
-            let (now, after) = (tokio::time::Instant::now(), self.parts.guessing.answer_after);
-            tokio::time::sleep_until(attempts::told_at(approach.arrived, now, after)).await;
+            let asked = outcome == SignIn::Rejected;
+            let told = self.pace.told_at(approach.arrived, asked, self.parts.guessing.answer_after);
+            tokio::time::sleep_until(told).await;
         }
         answer
     }

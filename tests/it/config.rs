@@ -140,6 +140,12 @@ const CASES: &[Case] = &[
         "3: `session.idle`: expected a time not longer than `absolute`, found a longer one",
         "3: `session.premises_idle`: expected a time not longer than `premises_absolute`, found a longer one",
     ]),
+    Case(&[("state_dir = \"state\"", "guessing = {ils_locks_after = 2, per_day = 1000, cards_per_network = 1, answer_after = \"5ms\"}")], &[
+        "3: `guessing.ils_locks_after`: expected 0 (never) or at least 3, found fewer",
+        "3: `guessing.per_day`: expected a whole number from 15 to 100, found one outside",
+        "3: `guessing.cards_per_network`: expected a whole number from 5 to 10000, found one outside",
+        "3: `guessing.answer_after`: expected a length of time such as `30s`, `5m` or `8h`, from 500ms to 10s",
+    ]),
     // The portal and the domains.
     Case(&[("https://login.library.example", "http://login.library.example")], &[PORTAL_AT]),
     Case(&[("https://login.library.example", "https://login.library.example/path")], &[PORTAL_AT]),

@@ -7,6 +7,7 @@ mod card;
 mod device;
 mod ledger;
 mod network;
+mod pace;
 mod spelling;
 
 #[cfg(test)]
@@ -22,15 +23,21 @@ use network::{CardThere, HOUR, Network};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 pub(in crate::patron) use card::Ending;
+pub(in crate::patron) use pace::Pace;
 
 /// How long a guess waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often it looks.
-const LOOK: Duration = Duration::from_millis(25);
+/// How soon it looks whether they have ended, and how seldom at last.
+const FIRST_LOOK: Duration = Duration::from_millis(25);
+const LATER_LOOKS: Duration = Duration::from_millis(200);
+
+/// Guesses that may wait at once: each costs some work whenever it looks.
+const WAITING: usize = 1000;
 
 /// Guesses of a day that are kept for what cannot be counted beforehand: the first guess under each spelling of a card
 /// that nobody has seen.
@@ -59,11 +66,12 @@ impl Default for GuessLimits {
 }
 
 impl GuessLimits {
-    /// Strangers leave two tries of a row to the patron's own devices, also when one of theirs was a spelling that
-    /// nobody had seen; and nobody makes the last failure before the lock.
+    /// Nobody makes the last failure before the lock. Strangers inside the library leave one try of a row to the
+    /// patron's own devices, others one more: one of theirs may have been under a spelling that nobody had seen.
     fn bounds(&self, from: From) -> Bounds {
         let row = self.ils_locks_after.map_or(usize::MAX, |locks| match from {
-            From::Known | From::Premises => locks.saturating_sub(1),
+            From::Known => locks.saturating_sub(1),
+            From::Premises => locks.saturating_sub(2),
             From::Elsewhere => locks.saturating_sub(3).max(1),
         });
         let day = match from {
@@ -91,7 +99,7 @@ pub struct Approach<'a> {
 /// What is said to a guess before it is asked.
 pub(super) enum Admitted {
     /// It may be asked, and must be settled.
-    Yes(Guess),
+    Yes(Box<Guess>),
     /// Too many failed; it is not asked.
     Throttled,
     /// Those before it did not end in time.
@@ -125,6 +133,7 @@ pub(super) struct Attempts {
     clock: Arc<dyn Clock>,
     limits: GuessLimits,
     ils: Arc<str>,
+    waiting: Semaphore,
 }
 
 impl Attempts {
@@ -133,22 +142,29 @@ impl Attempts {
         (store, keys, clock): (Arc<dyn Store>, Arc<Keyring>, Arc<dyn Clock>),
         limits: GuessLimits,
     ) -> Self {
-        Self { ledger: Ledger::new(store), keys, clock, limits, ils: Arc::from(ils) }
+        let (ledger, waiting) = (Ledger::new(store), Semaphore::new(WAITING));
+        Self { ledger, keys, clock, limits, ils: Arc::from(ils), waiting }
     }
 
     /// Counts a guess at a card before it is asked, or refuses it. Waits while those under way decide.
     pub(super) async fn begin(&self, typed: &str, approach: &Approach<'_>) -> Result<Admitted, StoreError> {
         let typed = self.name(typed);
         let until = Instant::now() + PATIENCE;
+        let (mut place, mut pause) = (None, FIRST_LOOK);
         loop {
             let alias: Alias = self.ledger.look(self.alias(&typed)).await?;
             let mut guess = self.guess(typed, alias.0.unwrap_or(typed), approach).await?;
             match self.count(&mut guess, approach.address).await? {
-                Answer::Ask => return Ok(Admitted::Yes(guess)),
+                Answer::Ask => return Ok(Admitted::Yes(Box::new(guess))),
                 Answer::No => return Ok(Admitted::Throttled),
-                Answer::Wait if Instant::now() >= until => return Ok(Admitted::Busy),
-                Answer::Wait => sleep(LOOK).await,
+                Answer::Wait => {}
             }
+            place = place.or_else(|| self.waiting.try_acquire().ok());
+            if place.is_none() || Instant::now() >= until {
+                return Ok(Admitted::Busy);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LATER_LOOKS);
         }
     }
 
@@ -217,7 +233,7 @@ impl Attempts {
     /// browser is to hold from now on.
     pub(super) async fn end(
         &self,
-        mut guess: Guess,
+        mut guess: Box<Guess>,
         ending: Ending,
         named: Option<&str>,
     ) -> Result<Option<String>, StoreError> {
@@ -301,15 +317,4 @@ impl Entry for Alias {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.0.iter().flatten());
     }
-}
-
-/// When a rejection that arrived then is told: a while after, and then at steps that hide how long it took to find out.
-pub(super) fn told_at(arrived: Instant, now: Instant, answer_after: Duration) -> Instant {
-    const STEP: Duration = Duration::from_millis(250);
-    let took = now.saturating_duration_since(arrived);
-    if took <= answer_after {
-        return arrived + answer_after;
-    }
-    let steps = (took - answer_after).as_nanos().div_ceil(STEP.as_nanos());
-    arrived + answer_after + STEP * u32::try_from(steps).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,5 @@
 //! One card, many spellings. Library systems find a card under more than one: databases compare without case and
-//! accents, and skip what they think invisible (Koha 23.05 on MariaDB: `avery`, `AVERY` and `avéry` are one user name).
+//! accents, and skip what they think invisible (Koha 23.05 on its database: `avery`, `AVERY` and `avéry` are one user name).
 //! For counting, spellings that may be one card become one text; that two cards may become one does little harm, for
 //! then they only share a counter. What is sent to the library system stays what was typed.
 use unicode_normalization::UnicodeNormalization;

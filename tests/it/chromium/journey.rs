@@ -149,7 +149,7 @@ async fn whoever_is_refused_is_told_why_and_what_to_do() {
     visitor.portal("/login").await;
     visitor.submit_card((text(&adult, "library"), text(&adult, "card"), "not the PIN")).await;
     let alert = visitor.text_of("[role=alert]").await;
-    assert!(alert.contains("did not accept this card number and PIN"), "{alert}");
+    assert!(alert.contains("card number and PIN were not accepted"), "{alert}");
     for field in ["#card", "#pin"] {
         assert_eq!(visitor.see(field).await.prop("value").await.unwrap().as_deref(), Some(""), "nothing is echoed");
     }

@@ -21,15 +21,16 @@ pub struct Door {
     pub world: World,
     pub served: Served,
     pub ils: CountingIls,
-    edit: fn(String) -> String,
+    more: &'static str,
 }
 
 impl Door {
-    pub async fn open(pace: Pace, edit: fn(String) -> String) -> Arc<Self> {
+    /// Opens with the demo's configuration and some more of it.
+    pub async fn open(pace: Pace, more: &'static str) -> Arc<Self> {
         let world = World::start();
         let ils = CountingIls::start(pace).await;
-        let served = serve(&world, &ils, edit).await;
-        Arc::new(Self { world, served, ils, edit })
+        let served = serve(&world, &ils, more).await;
+        Arc::new(Self { world, served, ils, more })
     }
 
     /// Kills the portal and starts it again with what is on its disk.
@@ -37,7 +38,7 @@ impl Door {
         let mut door = Arc::into_inner(self).unwrap();
         door.served.signal("KILL");
         door.served.ended().await;
-        door.served = serve(&door.world, &door.ils, door.edit).await;
+        door.served = serve(&door.world, &door.ils, door.more).await;
         Arc::new(door)
     }
 
@@ -65,13 +66,14 @@ impl Door {
 }
 
 /// The demo's libraries with the counting system, and counters that outlive the process.
-async fn serve(world: &World, ils: &CountingIls, edit: fn(String) -> String) -> Served {
+async fn serve(world: &World, ils: &CountingIls, more: &'static str) -> Served {
     let (old, new) = (world.text("ils").to_owned(), ils.address.to_string());
     Served::beside(world, |text| {
         let text = text.replace(&format!("address = \"{old}\""), &format!("address = \"{new}\""));
         let text = text.replace("preset = \"evergreen\"", "preset = \"koha\"");
         let text = text.replace("state_dir = \"state\"", "state_dir = \"state-of-guesses\"");
-        edit(text.lines().filter(|line| !line.starts_with("branches = ")).map(|line| format!("{line}\n")).collect())
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("branches = ")).collect();
+        format!("{}\n{more}\n", lines.join("\n"))
     })
     .await
 }

@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 const DEVICE: &str = "__Host-vestibule-device";
 const QUICK: Pace = Pace { unknown: Duration::from_millis(5), known: Duration::from_millis(5) };
 
-fn as_it_comes(text: String) -> String {
-    text
-}
+const AS_IT_COMES: &str = "";
+const NEVER_LOCKS: &str = "[guessing]\nils_locks_after = 0";
+const PREMISES: &str = "[session]\npremises = [\"127.0.50.0/24\"]";
 
 /// One card in many spellings: some the library system takes for it, some only we do.
 fn spellings(n: usize) -> Vec<String> {
@@ -99,7 +99,7 @@ async fn twenty(visitor: &Visitor, n: usize, address: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_guesses_come_to_nothing_and_the_owner_comes_in() {
-    let door = Door::open(QUICK, as_it_comes).await;
+    let door = Door::open(QUICK, AS_IT_COMES).await;
     let first = door.visitor([127, 0, 0, 1]).await.sign_in(&card(7), &pin(7)).await;
     assert!(first.is_signed_in(), "{}", first.status);
     let device = first.cookie(DEVICE).expect("a device cookie");
@@ -165,7 +165,7 @@ async fn visitors(door: &Arc<Door>, network: u8, how_many: u8) -> Vec<Visitor> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_pin_on_many_cards_is_stopped_and_a_busy_branch_is_not() {
-    let door = Door::open(QUICK, as_it_comes).await;
+    let door = Door::open(QUICK, AS_IT_COMES).await;
     let sprayers = visitors(&door, 90, 10).await;
     let rejected = crowd(5_000, move |n| {
         let visitor = sprayers[n % sprayers.len()].clone();
@@ -204,7 +204,7 @@ async fn one_pin_on_many_cards_is_stopped_and_a_busy_branch_is_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_throttled_answer_says_nothing() {
-    let door = Door::open(QUICK, as_it_comes).await;
+    let door = Door::open(QUICK, AS_IT_COMES).await;
     let visitor = door.visitor([127, 0, 80, 1]).await;
     let unknown = "999000";
     let mut answers = Vec::new();
@@ -238,7 +238,7 @@ async fn a_throttled_answer_says_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the store is in memory on this branch; take this line out when it is in a file"]
 async fn counters_survive_the_end_of_the_process() {
-    let door = Door::open(QUICK, as_it_comes).await;
+    let door = Door::open(QUICK, AS_IT_COMES).await;
     let visitor = door.visitor([127, 0, 70, 1]).await;
     let welcome = visitor.sign_in(&card(1), &pin(1)).await;
     let device = welcome.cookie(DEVICE).expect("a device cookie");
@@ -260,18 +260,14 @@ async fn counters_survive_the_end_of_the_process() {
     assert!(visitor.holding(&device).sign_in(&card(1), &pin(1)).await.is_signed_in(), "the device is known");
 }
 
-fn never_locks(text: String) -> String {
-    format!("{text}\n[guessing]\nils_locks_after = 0\n")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_at_once_stay_within_the_budget() {
-    for (edit, most) in [(as_it_comes as fn(String) -> String, 2), (never_locks, 20)] {
-        let door = Door::open(QUICK, edit).await;
+    for (more, most) in [(AS_IT_COMES, 2), (NEVER_LOCKS, 20)] {
+        let door = Door::open(QUICK, more).await;
         let all = visitors(&door, 60, 4).await;
         let rejected = crowd(200, move |n| {
             let visitor = all[n % all.len()].clone();
-            async move { visitor.sign_in(&card(5), &format!("{:04}", 0)).await.status == StatusCode::UNAUTHORIZED }
+            async move { visitor.sign_in(&card(5), "0000").await.status == StatusCode::UNAUTHORIZED }
         });
         assert_eq!(rejected.await, 200);
         let asked = door.ils.asked();
@@ -281,13 +277,9 @@ async fn two_hundred_at_once_stay_within_the_budget() {
     }
 }
 
-fn on_premises(text: String) -> String {
-    format!("{text}\n[session]\npremises = [\"127.0.50.0/24\"]\n")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inside_the_library_there_is_a_way_in_and_no_trace() {
-    let door = Door::open(QUICK, on_premises).await;
+    let door = Door::open(QUICK, PREMISES).await;
     let stranger = door.visitor([127, 0, 51, 1]).await;
     for _ in 0..5 {
         assert_eq!(stranger.sign_in(&card(3), "0000").await.status, StatusCode::UNAUTHORIZED);
