@@ -16,11 +16,12 @@ mod config;
 mod crosswise;
 #[cfg(test)]
 mod deploy;
+mod faults;
 mod foreign;
 mod gateway;
 mod journey;
 mod licences;
-mod outage;
+
 mod reload;
 mod stop;
 mod support;

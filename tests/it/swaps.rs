@@ -239,9 +239,10 @@ impl Reader {
         }
         let wants_body = method != Method::HEAD && !matches!(kind, "unchanged" | "surplus-unchanged" | "nothing");
         let request = Request::builder().method(method).uri(format!("/{kind}/{id}"));
-        match self.steady.send(request.body(body).unwrap()).await {
-            Ok((answer, body)) => judge(id, answer.status(), answer.headers(), &body, wants_body),
-            Err(_) => Outcome::Broken,
+        let sending = self.steady.send(request.body(body).unwrap());
+        match tokio::time::timeout(Duration::from_secs(20), sending).await {
+            Ok(Ok((answer, body))) => judge(id, answer.status(), answer.headers(), &body, wants_body),
+            _ => Outcome::Broken,
         }
     }
 
