@@ -7,6 +7,7 @@
     unreachable_pub,
     reason = "a test may stop at the first surprise"
 )]
+mod addresses;
 mod admin;
 mod architecture;
 mod boundary;

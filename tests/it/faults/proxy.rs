@@ -150,6 +150,7 @@ impl Keeper {
                     }
                     stream = accepted => {
                         keeper.seen.taken.lock().unwrap().push(Instant::now());
+                        keeper.seen.most.fetch_max(open_connections_to(keeper.port), SeqCst);
                         tokio::spawn(Arc::clone(&keeper).carry(stream, ways.clone()));
                     }
                 }

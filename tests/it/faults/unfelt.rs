@@ -69,7 +69,7 @@ async fn readers_who_are_signed_in_feel_nothing() {
     }
     let (middle, slow) = (percentile(&mut ill, 50) / percentile(&mut well, 50), percentile(&mut well, 99));
     figure(
-        "faults::readers_who_are_signed_in_feel_nothing",
+        "faults::unfelt::readers_who_are_signed_in_feel_nothing",
         "answers to readers while the library's system fails, against those while it is well",
         &format!(
             "p99 × {reached:.2} of {slow:.1} ms (goal × {GOAL:.2}), median × {middle:.2}, {} requests each, none failed",
