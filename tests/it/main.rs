@@ -20,6 +20,7 @@ mod deploy;
 mod faults;
 mod foreign;
 mod gateway;
+mod isolation;
 mod journey;
 mod licences;
 
