@@ -2,6 +2,7 @@
 use super::support::served::{Served, printed, vestibule};
 use super::support::{Browser, Page, World, figure};
 use hyper::StatusCode;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -80,9 +81,9 @@ fn no_origin_is_an_inner_address() {
     let mut lines = Vec::new();
     for (n, host) in INNER.iter().enumerate() {
         for (m, origin) in [format!("http://{host}:8080"), format!("https://{host}")].iter().enumerate() {
-            text.push_str(&format!("\n[[vendor]]\nid = \"inner-{n}-{m}\"\nname = \"x\"\n"));
+            write!(text, "\n[[vendor]]\nid = \"inner-{n}-{m}\"\nname = \"x\"\n").unwrap();
             lines.push((text.lines().count() + 1, host));
-            text.push_str(&format!("origin = \"{origin}\"\n"));
+            writeln!(text, "origin = \"{origin}\"").unwrap();
         }
     }
     let path = world.path("config").with_file_name("inner.toml");
@@ -229,7 +230,8 @@ async fn no_hostile_link_leads_anywhere() {
     let hostile: Vec<_> = HOSTILE.iter().filter(|a| **a != "https%3a//www.atlas.example").collect();
     let mut sent = 0;
     for address in &hostile {
-        let coded: String = address.bytes().map(|b| format!("%{b:02X}")).collect();
+        let mut coded = String::new();
+        address.bytes().for_each(|byte| write!(coded, "%{byte:02X}").unwrap());
         for query in [format!("url={address}"), format!("url={coded}"), format!("qurl={coded}")] {
             let url = format!("{}/login?{query}", served.portal);
             // What a client would change on its way is left out; coded, it comes as it stands.

@@ -111,14 +111,15 @@ impl Scene {
                 (answer.map(|answer| answer.status()).ok(), begun.elapsed())
             });
         }
-        Waiting { requests: waiting, _connections: connections }
+        Waiting { requests: waiting, connections }
     }
 }
 
 /// Requests that wait; dropped, they are reset.
 struct Waiting {
     requests: JoinSet<(Option<StatusCode>, Duration)>,
-    _connections: Vec<hyper::client::conn::http2::SendRequest<Full<Bytes>>>,
+    /// Held open.
+    connections: Vec<hyper::client::conn::http2::SendRequest<Full<Bytes>>>,
 }
 
 async fn read(well: &mut Steady, times: &mut Vec<Duration>) {
@@ -270,7 +271,7 @@ async fn a_reader_who_goes_away_takes_the_vendor_s_work_along() {
     until("reset streams end the vendor's work", PATIENCE, || dumb.held.load(SeqCst) == 0).await;
     let reset = begun.elapsed();
     dumb.lives.store(true, SeqCst);
-    let mut sender = waiting._connections[0].clone();
+    let mut sender = waiting.connections[0].clone();
     sender.ready().await.unwrap();
     let answer = sender.send_request(browser::get2(&scene.press(), &scene.cookie)).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);

@@ -47,7 +47,6 @@ pub struct Proxy {
     pub port: u16,
     way: watch::Sender<Way>,
     pub seen: Arc<Seen>,
-    stop: Arc<AtomicUsize>,
 }
 
 /// What passed.
@@ -68,14 +67,15 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (way, ways) = watch::channel(Way::Open);
-        let proxy = Self { port, way, seen: Arc::default(), stop: Arc::default() };
+        let proxy = Self { port, way, seen: Arc::default() };
         let keeper = Keeper { port, system, seen: Arc::clone(&proxy.seen) };
         tokio::spawn(keeper.keep(listener, ways));
-        let (seen, stop) = (Arc::clone(&proxy.seen), Arc::clone(&proxy.stop));
-        std::thread::spawn(move || {
-            while stop.load(SeqCst) == 0 {
+        let seen = Arc::clone(&proxy.seen);
+        tokio::spawn(async move {
+            let mut look = tokio::time::interval(Duration::from_millis(10));
+            loop {
+                look.tick().await;
                 seen.most.fetch_max(open_connections_to(port), SeqCst);
-                std::thread::sleep(Duration::from_millis(10));
             }
         });
         proxy
@@ -83,12 +83,6 @@ impl Proxy {
 
     pub fn set(&self, way: Way) {
         self.way.send(way).unwrap();
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.stop.store(1, SeqCst);
     }
 }
 
@@ -173,15 +167,15 @@ impl Keeper {
                 full.set_reuse_address(true).unwrap();
                 full.bind(&address.into()).unwrap();
                 full.listen(0).unwrap();
-                let fill = (0..3).map(|_| {
+                let fillers = (0..3).map(|_| {
                     let one = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
                     one.bind(&"127.0.0.2:0".parse::<SocketAddr>().unwrap().into()).unwrap();
                     one.set_nonblocking(true).unwrap();
                     let _ = one.connect(&address.into());
                     one
                 });
-                let fill = fill.collect();
-                Door::Full(full.into(), fill)
+                let fillers = fillers.collect();
+                Door::Full(full.into(), fillers)
             }
             (_, Door::Open(listener)) => Door::Open(listener),
             (_, other) => {
