@@ -5,7 +5,7 @@ use super::support::steady::Steady;
 use super::support::{Browser, World, browser, figure};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Method, Request, StatusCode};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -216,7 +216,7 @@ impl Reader {
         Self { ca, host, cookie, two, steady }
     }
 
-    async fn connected(ca: &PathBuf, host: &Url, cookie: &str, two: bool) -> Steady {
+    async fn connected(ca: &Path, host: &Url, cookie: &str, two: bool) -> Steady {
         if two { Steady::http2(ca, host, cookie).await } else { Steady::http1(ca, host, cookie).await }
     }
 
