@@ -55,7 +55,7 @@ pub(super) enum Next {
 /// Connections that wait for a request.
 #[derive(Default)]
 pub(super) struct Pool {
-    shelf: Mutex<Shelf>,
+    idle: Mutex<Shelf>,
     pub(super) http2: Mutex<Option<Http2>>,
 }
 
@@ -86,22 +86,22 @@ impl Lease {
 
 impl Pool {
     fn keep(&self, line: Line, next: Next) {
-        let mut shelf = self.shelf.lock();
-        if shelf.ready.len() + shelf.resting.len() >= IDLE_CONNECTIONS {
+        let mut kept = self.idle.lock();
+        if kept.ready.len() + kept.resting.len() >= IDLE_CONNECTIONS {
             return;
         }
         let idle = Idle { line, since: Instant::now() };
         match next {
-            Next::Ready => shelf.ready.push(idle),
-            Next::Rest => shelf.resting.push_back(idle),
+            Next::Ready => kept.ready.push(idle),
+            Next::Rest => kept.resting.push_back(idle),
             Next::Close => {}
         }
     }
 
     /// The connection used last, and whether that is a while ago; what is old, closed or not quiet is dropped.
-    pub(super) fn idle(&self) -> Option<(Line, bool)> {
-        let mut shelf = self.shelf.lock();
-        while let Some(Idle { line, since }) = shelf.next() {
+    pub(super) fn take(&self) -> Option<(Line, bool)> {
+        let mut kept = self.idle.lock();
+        while let Some(Idle { line, since }) = kept.next() {
             if since.elapsed() < IDLE && line.sender.is_ready() && line.watch.is_quiet() {
                 return Some((line, since.elapsed() > FRESH));
             }

@@ -97,7 +97,7 @@ impl Upstream {
         if let Some(sender) = self.shared_http2().await {
             return send_http2(sender, request).await;
         }
-        let Some((line, aged)) = self.pool.idle() else { return Box::pin(self.send_fresh(request)).await };
+        let Some((line, aged)) = self.pool.take() else { return Box::pin(self.send_fresh(request)).await };
         let expects = request.expects;
         // A connection that was idle for a while may be closing at this moment; one in constant use is not.
         let repeatable = aged && request.is_repeatable();

@@ -7,6 +7,7 @@
     unreachable_pub,
     reason = "a test may stop at the first surprise"
 )]
+mod addresses;
 mod admin;
 mod architecture;
 mod boundary;
@@ -16,13 +17,14 @@ mod config;
 mod crosswise;
 #[cfg(test)]
 mod deploy;
+mod faults;
 mod floods;
 mod foreign;
 mod gateway;
 mod guessing;
+mod isolation;
 mod journey;
 mod licences;
-mod outage;
 mod reload;
 mod restart;
 mod shell;

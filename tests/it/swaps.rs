@@ -5,7 +5,7 @@ use super::support::steady::Steady;
 use super::support::{Browser, World, browser, figure};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Method, Request, StatusCode};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -68,7 +68,7 @@ struct Line {
 
 impl Line {
     async fn more(&mut self) -> Option<()> {
-        let mut piece = [0; 16 * 1024];
+        let mut piece = vec![0; 16 * 1024];
         let count = self.stream.read(&mut piece).await.ok().filter(|n| *n > 0)?;
         self.pending.extend_from_slice(&piece[..count]);
         Some(())
@@ -88,20 +88,12 @@ impl Line {
         self.stream.write_all(text.as_bytes()).await.ok()
     }
 
-    /// A pause that is the misbehaviour: what follows comes when the answer has long been read.
-    async fn late(&mut self, text: &str) -> Option<()> {
-        tokio::time::sleep(Duration::from_millis(3)).await;
-        self.send(text).await
-    }
-
     /// One request and what the vendor makes of it; `None` closes the connection.
     async fn exchange(&mut self, seen: &Seen) -> Option<()> {
         let head = self.head().await?;
         seen.requests.fetch_add(1, SeqCst);
         let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let (kind, id) = target.trim_start_matches('/').split_once('/').unwrap_or_default();
-        let body = page(id);
-        let length = body.len();
         if id == STOLEN {
             seen.smuggled.fetch_add(1, SeqCst);
             tokio::time::sleep(Duration::from_millis(3)).await;
@@ -109,80 +101,75 @@ impl Line {
         match kind {
             "post" => {
                 let field = head.to_lowercase();
-                let expected: usize =
-                    field.lines().find_map(|l| l.strip_prefix("content-length: "))?.trim().parse().ok()?;
-                while self.pending.len() < expected {
-                    if self.more().await.is_none() {
-                        seen.half_bodies.fetch_add(1, SeqCst);
-                        return None;
-                    }
-                }
-                self.pending.drain(..expected);
+                let length = field.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+                self.take(length.trim().parse().ok()?, seen).await?;
                 self.send(&answer(id)).await
             }
-            "chunked" => {
-                let (first, rest) = body.split_at(7);
-                let head = format!("HTTP/1.1 200 OK\r\nX-Page: {id}\r\nTransfer-Encoding: chunked\r\n\r\n");
-                self.send(&format!("{head}7\r\n{first}\r\n")).await?;
-                self.send(&format!("{:x}\r\n{rest}\r\n0\r\nX-Sum: {id}\r\n\r\n", rest.len())).await
-            }
-            "interim" => {
-                self.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
-                    .await?;
-                self.send(&answer(id)).await
-            }
-            "unchanged" => {
-                self.send(&format!("HTTP/1.1 304 Not Modified\r\nX-Page: {id}\r\nContent-Length: 500\r\n\r\n")).await
-            }
-            "nothing" => self.send(&format!("HTTP/1.1 204 No Content\r\nX-Page: {id}\r\n\r\n")).await,
-            "head" => self.send(&format!("HTTP/1.1 200 OK\r\nX-Page: {id}\r\nContent-Length: {length}\r\n\r\n")).await,
             "head-with-body" => {
                 let stolen = answer(STOLEN);
                 let head = format!("HTTP/1.1 200 OK\r\nX-Page: {id}\r\nContent-Length: {}\r\n\r\n", stolen.len());
                 self.send(&head).await?;
-                self.late(&stolen).await
-            }
-            "close" => {
-                let head = format!("HTTP/1.1 200 OK\r\nX-Page: {id}\r\nConnection: close\r\nContent-Length: {length}");
-                self.send(&format!("{head}\r\n\r\n{body}")).await?;
-                None
-            }
-            "old" => {
-                self.send(&format!("HTTP/1.0 200 OK\r\nX-Page: {id}\r\n\r\n{body}")).await?;
-                None
-            }
-            "surplus" => self.send(&format!("{}{}", answer(id), answer(STOLEN))).await,
-            "surplus-unchanged" => {
-                let head = format!("HTTP/1.1 304 Not Modified\r\nX-Page: {id}\r\n\r\n");
-                self.send(&format!("{head}{}", answer(STOLEN))).await
-            }
-            "cut" => {
-                self.send(&format!("HTTP/1.1 200 OK\r\nX-Page: {id}\r\nContent-Length: 9999\r\n\r\n{body}")).await?;
-                None
-            }
-            "cut-chunk" => {
-                let head = format!("HTTP/1.1 200 OK\r\nX-Page: {id}\r\nTransfer-Encoding: chunked\r\n\r\n");
-                self.send(&format!("{head}fff\r\n{body}")).await?;
-                None
-            }
-            "two-lengths" => {
-                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 4";
-                self.send(&format!("{head}\r\nX-Page: {id}\r\n\r\n0\r\n\r\n{}", answer(STOLEN))).await
-            }
-            "switch" => {
-                let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade";
-                self.send(&format!("{head}\r\nX-Page: {id}\r\n\r\n{}", answer(STOLEN))).await
+                // A pause that is the misbehaviour: what follows comes when the answer has long been read.
+                tokio::time::sleep(Duration::from_millis(3)).await;
+                self.send(&stolen).await
             }
             "endless" => {
                 self.send(&format!("HTTP/1.1 200 OK\r\nX-Page: {id}\r\nContent-Length: 99999999\r\n\r\n")).await?;
-                let cut = async { while self.send(&body).await.is_some() {} };
-                cut.await;
+                while self.send(&page(id)).await.is_some() {}
                 seen.cut_answers.fetch_add(1, SeqCst);
                 None
             }
-            // "plain", and "early", which answers before it has read the body and takes that for another request.
-            _ => self.send(&answer(id)).await,
+            _ => {
+                let (text, stays) = canned(kind, id);
+                self.send(&text).await?;
+                stays.then_some(())
+            }
         }
+    }
+
+    /// Reads a body, and notes one that ends before its length.
+    async fn take(&mut self, length: usize, seen: &Seen) -> Option<()> {
+        while self.pending.len() < length {
+            if self.more().await.is_none() {
+                seen.half_bodies.fetch_add(1, SeqCst);
+                return None;
+            }
+        }
+        self.pending.drain(..length);
+        Some(())
+    }
+}
+
+/// An answer that is sent at once, and whether the connection stays open. "early" is answered like "plain": the vendor has
+/// not read the body and takes it for another request.
+fn canned(kind: &str, id: &str) -> (String, bool) {
+    let (body, stolen) = (page(id), answer(STOLEN));
+    let length = body.len();
+    let ok = format!("HTTP/1.1 200 OK\r\nX-Page: {id}\r\n");
+    let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n");
+    match kind {
+        "chunked" => (format!("{chunked}{length:x}\r\n{body}\r\n0\r\nX-Sum: {id}\r\n\r\n"), true),
+        "interim" => {
+            let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n";
+            (format!("{interim}{}", answer(id)), true)
+        }
+        "unchanged" => (format!("HTTP/1.1 304 Not Modified\r\nX-Page: {id}\r\nContent-Length: 500\r\n\r\n"), true),
+        "nothing" => (format!("HTTP/1.1 204 No Content\r\nX-Page: {id}\r\n\r\n"), true),
+        "head" => (format!("{ok}Content-Length: {length}\r\n\r\n"), true),
+        "close" => (format!("{ok}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"), false),
+        "old" => (format!("HTTP/1.0 200 OK\r\nX-Page: {id}\r\n\r\n{body}"), false),
+        "surplus" => (format!("{}{stolen}", answer(id)), true),
+        "surplus-unchanged" => (format!("HTTP/1.1 304 Not Modified\r\nX-Page: {id}\r\n\r\n{stolen}"), true),
+        "cut" => (format!("{ok}Content-Length: 9999\r\n\r\n{body}"), false),
+        "cut-chunk" => (format!("{chunked}fff\r\n{body}"), false),
+        "two-lengths" => {
+            (format!("{ok}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n{stolen}"), true)
+        }
+        "switch" => {
+            let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade";
+            (format!("{head}\r\nX-Page: {id}\r\n\r\n{stolen}"), true)
+        }
+        _ => (answer(id), true),
     }
 }
 
@@ -229,7 +216,7 @@ impl Reader {
         Self { ca, host, cookie, two, steady }
     }
 
-    async fn connected(ca: &PathBuf, host: &Url, cookie: &str, two: bool) -> Steady {
+    async fn connected(ca: &Path, host: &Url, cookie: &str, two: bool) -> Steady {
         if two { Steady::http2(ca, host, cookie).await } else { Steady::http1(ca, host, cookie).await }
     }
 
@@ -239,9 +226,10 @@ impl Reader {
         }
         let wants_body = method != Method::HEAD && !matches!(kind, "unchanged" | "surplus-unchanged" | "nothing");
         let request = Request::builder().method(method).uri(format!("/{kind}/{id}"));
-        match self.steady.send(request.body(body).unwrap()).await {
-            Ok((answer, body)) => judge(id, answer.status(), answer.headers(), &body, wants_body),
-            Err(_) => Outcome::Broken,
+        let sending = self.steady.send(request.body(body).unwrap());
+        match tokio::time::timeout(Duration::from_secs(20), sending).await {
+            Ok(Ok((answer, body))) => judge(id, answer.status(), answer.headers(), &body, wants_body),
+            _ => Outcome::Broken,
         }
     }
 
@@ -352,7 +340,6 @@ async fn read_on(mut reader: Reader, name: usize, next: Arc<AtomicUsize>, tally:
         };
         count.fetch_add(1, SeqCst);
         if outcome == Outcome::Broken && !must_break {
-            println!("missed {id} {:?}", KINDS[n % KINDS.len()]);
             tally.missed.fetch_add(1, SeqCst);
         }
         assert!(!(outcome == Outcome::Own && must_break), "{id}: a cut answer was taken for a whole one");

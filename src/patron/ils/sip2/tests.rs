@@ -522,8 +522,10 @@ async fn a_look_up_cut_short_anywhere_leaves_nothing_behind() {
     assert!(ils.pool.waiting() <= 4);
 }
 
+const LOOK_UPS: usize = 100_000;
+
 #[tokio::test]
-async fn ten_thousand_look_ups_over_four_connections_never_cross() {
+async fn a_hundred_thousand_look_ups_over_four_connections_never_cross() {
     // Jitter in the answers, now and then a wrong checksum or an end, and some patrons who leave before the answer.
     let turn = AtomicUsize::new(0);
     let stand_in = StandIn::start(move |l| {
@@ -549,7 +551,7 @@ async fn ten_thousand_look_ups_over_four_connections_never_cross() {
         tokio::spawn(async move {
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= 10_000 {
+                if n >= LOOK_UPS {
                     return;
                 }
                 let card = n.to_string();
@@ -568,7 +570,7 @@ async fn ten_thousand_look_ups_over_four_connections_never_cross() {
     for patron in patrons.collect::<Vec<_>>() {
         patron.await.unwrap();
     }
-    assert_eq!(answers.load(Ordering::Relaxed), 10_000);
+    assert_eq!(answers.load(Ordering::Relaxed), LOOK_UPS);
     assert_eq!(wrong.load(Ordering::Relaxed), 0, "answers that were not the patron's own");
     assert!(ils.pool.waiting() <= 4);
 }
