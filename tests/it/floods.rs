@@ -6,7 +6,7 @@ mod scene;
 use super::support::browser::{Browser, trusting};
 use super::support::{World, figure};
 use attacks::{Flood, floods};
-use frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, Raw, frame, literal, reset, stream};
+use frames::{DATA, END_HEADERS, END_STREAM, HEADERS, Raw, frame, literal, reset, stream};
 use hyper::StatusCode;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
@@ -20,10 +20,19 @@ use url::Url;
 
 const MIB: u64 = 1024;
 
-/// How long each flood goes on at least, so that other readers feel it.
-const LEAST: Duration = Duration::from_secs(1);
+/// The time over which each flood's units are spread, so that other readers feel it; then it comes as fast as it can for
+/// as long again.
+const SPAN: Duration = Duration::from_secs(1);
 /// How long it goes on at most.
 const MOST: Duration = Duration::from_secs(12);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// So many units as the flood is known for, in a second.
+    Stated,
+    /// Whatever one flooder can send in a second.
+    Full,
+}
 
 /// What became of a flood.
 #[derive(Default)]
@@ -34,11 +43,14 @@ struct Flooded {
     resets: usize,
 }
 
-async fn flood(scene: &Scene, flood: &Flood) -> Flooded {
+async fn flood(scene: &Scene, flood: &Flood, pace: Pace) -> Flooded {
     let (begun, mut done) = (Instant::now(), Flooded::default());
     let goes_on = |done: &Flooded| {
         let past = begun.elapsed();
-        past < MOST && (done.units < flood.goal || past < LEAST)
+        match pace {
+            Pace::Stated => past < MOST && done.units < flood.goal,
+            Pace::Full => past < SPAN,
+        }
     };
     while goes_on(&done) {
         // A vendor's host with a session and the portal without one take turns.
@@ -55,6 +67,11 @@ async fn flood(scene: &Scene, flood: &Flood) -> Flooded {
             taken = raw.write(&units).await;
             n += flood.batch;
             done.units += usize::try_from(flood.batch).unwrap();
+            let due = SPAN.mul_f64(done.units as f64 / flood.goal as f64);
+            if pace == Pace::Stated && due > begun.elapsed() {
+                // The pace is part of the flood.
+                tokio::time::sleep(due - begun.elapsed()).await;
+            }
         }
         if !flood.deaf {
             // What was sent is answered, or the connection is over.
@@ -83,33 +100,52 @@ async fn floods_are_bounded_and_other_readers_read_on() {
     figure(test, "a reader while nothing else happens", &told(&quiet));
     let (begun_with, mut wrong) = (memory(scene.served.pid()), Vec::new());
     for attack in floods() {
-        let before = memory(scene.served.pid());
-        let reader = Reader::start(&scene);
-        let done = flood(&scene, &attack).await;
-        let reading = reader.stop();
-        let settled = scene.quiet().await;
-        let grown = reading.memory.saturating_sub(before);
-        let reached = format!(
-            "{} units on {} connections, GOAWAY {:?}, {} streams reset; others {} (goal p99 < 50 ms), {} failed; \
-             memory + {:.1} MiB (goal <= 20); vendor's work ended after {settled:.1?}",
-            done.units,
-            done.connections,
-            done.goaway,
-            done.resets,
-            told(&reading),
-            reading.failed,
-            f64::from(u32::try_from(grown).unwrap()) / 1024.0
-        );
-        figure(test, attack.name, &reached);
-        // The machine may be busy with other things: what counts then is what the flood adds.
-        let goal = Duration::from_millis(50).max(quiet.within(99) * 3);
-        if reading.failed > 0 || grown > 20 * MIB || reading.within(99) >= goal || done.units < attack.goal {
-            wrong.push(format!("{}: {reached}", attack.name));
+        for pace in [Pace::Stated, Pace::Full] {
+            if let Err(reached) = withstood(&scene, &attack, (pace, &quiet)).await {
+                wrong.push(format!("{}: {reached}", attack.name));
+            }
         }
     }
     let grown = memory(scene.served.pid()).saturating_sub(begun_with);
-    figure(test, "memory after all floods", &format!("+ {:.1} MiB (goal <= 20)", grown as f64 / 1024.0));
+    figure(test, "memory after all floods", &format!("+ {} (goal <= 20)", mib(grown)));
     assert!(wrong.is_empty() && grown <= 20 * MIB, "+ {grown} KiB; {wrong:#?}");
+    let log = scene.served.log();
+    // Builds for tests check what `h2` holds for true when a connection ends, and it is not always.
+    let panics = log.lines().filter(|line| line.contains("panicked at") && !line.contains("/streams/counts.rs:"));
+    assert_eq!(panics.count(), 0, "{log}");
+}
+
+/// Floods once, and tells what it came to; an error when that is not good enough.
+async fn withstood(scene: &Scene, attack: &Flood, (pace, quiet): (Pace, &Reading)) -> Result<(), String> {
+    let before = memory(scene.served.pid());
+    let reader = Reader::start(scene);
+    let begun = Instant::now();
+    let done = flood(scene, attack, pace).await;
+    let (took, reading) = (begun.elapsed(), reader.stop());
+    let settled = scene.quiet().await;
+    let grown = reading.memory.saturating_sub(before);
+    let reached = format!(
+        "{} units in {took:.1?} on {} connections, GOAWAY {:?}, {} streams reset; others {} (goal p99 < 50 ms), \
+         {} failed; memory + {} (goal <= 20); vendor's work ended after {settled:.1?}",
+        done.units,
+        done.connections,
+        done.goaway,
+        done.resets,
+        told(&reading),
+        reading.failed,
+        mib(grown)
+    );
+    let what = if pace == Pace::Full { format!("{}, at full speed", attack.name) } else { attack.name.to_owned() };
+    figure("floods::floods_are_bounded_and_other_readers_read_on", &what, &reached);
+    // The machine may be busy with other things: what counts then is what the flood adds. At full speed two processors
+    // are shared by the flooder, the reader, the vendor and the front, so nothing is said of times.
+    let goal = Duration::from_millis(50).max(quiet.within(99) * 3);
+    let slow = pace == Pace::Stated && (reading.within(99) >= goal || done.units < attack.goal);
+    if slow || reading.failed > 0 || grown > 20 * MIB { Err(reached) } else { Ok(()) }
+}
+
+fn mib(kib: u64) -> String {
+    format!("{:.1} MiB", f64::from(u32::try_from(kib).unwrap()) / 1024.0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,10 +230,9 @@ async fn nothing_is_tunnelled() {
         let mut raw = Raw::open(&scene.ca, &target, &[]).await;
         let mut extended = target.head("CONNECT", "/never");
         let mut upgrade = target.head("GET", "/never");
-        let mut plain = target.head("CONNECT", "/");
-        // Pseudo-fields stand before others, so these are new blocks: `:protocol` among them (RFC 8441).
+        let plain = target.head("CONNECT", "/");
+        // Pseudo-fields stand before others (RFC 9113 §8.3); `:protocol` is RFC 8441's.
         extended.splice(0..0, literal(":protocol", "websocket"));
-        plain.truncate(plain.len());
         upgrade.extend(literal("upgrade", "websocket"));
         upgrade.extend(literal("connection", "upgrade"));
         for (n, block) in (0..).zip([&extended, &upgrade, &plain]) {

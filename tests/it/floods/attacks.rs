@@ -115,8 +115,8 @@ fn controls() -> Vec<Flood> {
         new(("settings", 100_000), nothing, settings),
         new(("ping", 100_000), nothing, ping),
         // Whoever reads nothing is soon not read either.
-        Flood { deaf: true, goal: 1_000, each: 100_000, ..new(("settings, answers unread", 0), nothing, settings) },
-        Flood { deaf: true, goal: 1_000, each: 100_000, ..new(("ping, answers unread", 0), nothing, ping) },
+        Flood { deaf: true, each: 100_000, ..new(("settings, answers unread", 100_000), nothing, settings) },
+        Flood { deaf: true, each: 100_000, ..new(("ping, answers unread", 100_000), nothing, ping) },
     ]
 }
 
@@ -127,6 +127,15 @@ fn slow() -> Vec<Flood> {
             settings: [&[0, 4][..], &[0; 4]].concat(),
             each: 2_000,
             ..new(("no window, 2,000 streams", 2_000), nothing, |target, n| target.get(stream(n), "/big"))
+        },
+        Flood {
+            each: 200_000,
+            batch: 1_000,
+            ..new(
+                ("a body byte by byte, to a vendor who reads nothing", 200_000),
+                |target| target.post(stream(0), "/deaf"),
+                |_, _| frame(DATA, 0, stream(0), b"x"),
+            )
         },
         Flood {
             each: 4_000,

@@ -55,6 +55,8 @@ impl Served {
             .args(["serve", "--config"])
             .arg(&config)
             .current_dir(folder)
+            // The names in a backtrace cost 64 MiB of memory, once: a figure of memory would include them.
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
