@@ -2,7 +2,7 @@
 use super::reply::Reply;
 use super::site::{Destination, Site, VendorSite};
 use crate::domain::{Clock, Timestamp};
-use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits};
+use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits, is_worker_refused};
 use crate::net::{Handler, Peer, screen};
 use crate::session::ENTER_PATH;
 use crate::telemetry::{Event, Telemetry};
@@ -88,6 +88,9 @@ impl Worker {
         }
         // The rest of this folder is ours, and empty: a vendor never sees a path of it.
         if path.starts_with("/.vestibule/") {
+            return site.problem(ProblemPage::NotFound, request.headers());
+        }
+        if is_worker_refused(request.headers(), &vendor.vendor) {
             return site.problem(ProblemPage::NotFound, request.headers());
         }
         let visit = match self.hall.visits.find((request.headers(), memory), &vendor.vendor, &site.rules, now).await {
