@@ -23,5 +23,6 @@ mod journey;
 mod licences;
 mod outage;
 mod reload;
+mod sessions;
 mod stop;
 mod support;
