@@ -10,7 +10,7 @@ use frames::{DATA, END_HEADERS, END_STREAM, HEADERS, Raw, frame, literal, reset,
 use hyper::StatusCode;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
-use scene::{Reader, Reading, Scene, memory};
+use scene::{Reader, Reading, Scene, memory, within};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -86,7 +86,9 @@ async fn flood(scene: &Scene, flood: &Flood, pace: Pace) -> Flooded {
 }
 
 fn told(reading: &Reading) -> String {
-    format!("p50 {:.1?}, p99 {:.1?} of {}", reading.within(50), reading.within(99), reading.times.len())
+    let elsewhere = within(&reading.elsewhere, 99);
+    let (half, most, count) = (reading.within(50), reading.within(99), reading.times.len());
+    format!("p50 {half:.1?}, p99 {most:.1?} of {count} (p99 at an idle process {elsewhere:.1?})")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,9 +103,12 @@ async fn floods_are_bounded_and_other_readers_read_on() {
     let (begun_with, mut wrong) = (memory(scene.served.pid()), Vec::new());
     for attack in floods() {
         for pace in [Pace::Stated, Pace::Full] {
-            if let Err(reached) = withstood(&scene, &attack, (pace, &quiet)).await {
-                wrong.push(format!("{}: {reached}", attack.name));
+            // A machine that is busy with other things gets more than one chance; a flood that hurts, hurts each time.
+            let mut outcome = Err(String::new());
+            for _ in 0..3 {
+                outcome = if outcome.is_ok() { outcome } else { withstood(&scene, &attack, pace).await };
             }
+            wrong.extend(outcome.err().map(|reached| format!("{}: {reached}", attack.name)));
         }
     }
     let grown = memory(scene.served.pid()).saturating_sub(begun_with);
@@ -116,7 +121,7 @@ async fn floods_are_bounded_and_other_readers_read_on() {
 }
 
 /// Floods once, and tells what it came to; an error when that is not good enough.
-async fn withstood(scene: &Scene, attack: &Flood, (pace, quiet): (Pace, &Reading)) -> Result<(), String> {
+async fn withstood(scene: &Scene, attack: &Flood, pace: Pace) -> Result<(), String> {
     let before = memory(scene.served.pid());
     let reader = Reader::start(scene);
     let begun = Instant::now();
@@ -137,9 +142,9 @@ async fn withstood(scene: &Scene, attack: &Flood, (pace, quiet): (Pace, &Reading
     );
     let what = if pace == Pace::Full { format!("{}, at full speed", attack.name) } else { attack.name.to_owned() };
     figure("floods::floods_are_bounded_and_other_readers_read_on", &what, &reached);
-    // The machine may be busy with other things: what counts then is what the flood adds. At full speed two processors
-    // are shared by the flooder, the reader, the vendor and the front, so nothing is said of times.
-    let goal = Duration::from_millis(50).max(quiet.within(99) * 3);
+    // What the machine takes anyway counts for nothing. At full speed two processors are shared by the flooder, the reader,
+    // the vendor and the front, so nothing is said of times.
+    let goal = Duration::from_millis(50).max(within(&reading.elsewhere, 99) * 2);
     let slow = pace == Pace::Stated && (reading.within(99) >= goal || done.units < attack.goal);
     if slow || reading.failed > 0 || grown > 20 * MIB { Err(reached) } else { Ok(()) }
 }
