@@ -67,10 +67,10 @@ async fn flood(scene: &Scene, flood: &Flood, pace: Pace) -> Flooded {
             taken = raw.write(&units).await;
             n += flood.batch;
             done.units += usize::try_from(flood.batch).unwrap();
-            let due = SPAN.mul_f64(done.units as f64 / flood.goal as f64);
+            let due = SPAN * u32::try_from(done.units).unwrap() / u32::try_from(flood.goal).unwrap();
             if pace == Pace::Stated && due > begun.elapsed() {
                 // The pace is part of the flood.
-                tokio::time::sleep(due - begun.elapsed()).await;
+                tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
             }
         }
         if !flood.deaf {
@@ -195,10 +195,10 @@ async fn a_reset_sign_in_leaves_no_question_running() {
     scene.line.held.send(true).unwrap();
     let asked = scene.line.asked.load(Ordering::SeqCst);
     let mut raw = Raw::open(&scene.ca, &target, &[]).await;
-    let text = |n: usize, key: &str| scene.world.patron(n)[key].as_str().unwrap().to_owned();
+    let of = |n: usize, key: &str| scene.world.patron(n)[key].as_str().unwrap().to_owned();
     let request = |n: u32| {
         let i = [0, 1, 4][usize::try_from(n).unwrap()];
-        let (library, card, pin) = (text(i, "library"), text(i, "card"), text(i, "pin"));
+        let (library, card, pin) = (of(i, "library"), of(i, "card"), of(i, "pin"));
         let fields = [("token", &form), ("library", &library), ("card", &card), ("pin", &pin)];
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         let body = body.append_pair("qurl", "").extend_pairs(fields).finish();
@@ -209,11 +209,11 @@ async fn a_reset_sign_in_leaves_no_question_running() {
         [head, frame(DATA, END_STREAM, stream(n), body.as_bytes())].concat()
     };
     assert!(raw.write(&(0..3).flat_map(request).collect::<Vec<u8>>()).await);
-    let line = |what: &Arc<std::sync::atomic::AtomicUsize>| what.load(Ordering::SeqCst);
-    assert!(raw.until(|_| line(&scene.line.asked) > asked).await, "the library's system is asked");
+    let count = |what: &Arc<std::sync::atomic::AtomicUsize>| what.load(Ordering::SeqCst);
+    assert!(raw.until(|_| count(&scene.line.asked) > asked).await, "the library's system is asked");
     assert!(raw.write(&(0..3).flat_map(|n| reset(stream(n))).collect::<Vec<u8>>()).await);
     let begun = Instant::now();
-    assert!(raw.until(|_| line(&scene.line.open) == 0).await, "{} connections are left", line(&scene.line.open));
+    assert!(raw.until(|_| count(&scene.line.open) == 0).await, "{} connections are left", count(&scene.line.open));
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
     scene.line.held.send(false).unwrap();

@@ -42,17 +42,17 @@ fn vendor() -> (String, Heard) {
     (origin, heard)
 }
 
-fn converse(mut stream: TcpStream, heard: &Heard) {
+fn converse(mut stream: TcpStream, kept: &Heard) {
     let (mut piece, mut head) = ([0; 16 * 1024], Vec::new());
-    while let Ok(count @ 1..) = stream.read(&mut piece) {
-        head.extend_from_slice(&piece[..count]);
+    while let Ok(length @ 1..) = stream.read(&mut piece) {
+        head.extend_from_slice(&piece[..length]);
         if !head.windows(4).any(|w| w == b"\r\n\r\n") {
             continue;
         }
         let text = String::from_utf8_lossy(&head).into_owned();
         head.clear();
         let answer = answer(text.split(' ').nth(1).unwrap_or_default());
-        heard.0.lock().unwrap().push(text);
+        kept.0.lock().unwrap().push(text);
         if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }

@@ -57,8 +57,6 @@ async fn a_vendor_cannot_shadow_evict_or_bomb_the_portal_s_session() {
     // Vendors' hosts are one site: there the reader is shut out until the cookies go (decision 001).
     scene.visitor.open(&scene.neighbour_url("/bombed")).await;
     let shut = scene.neighbour.of("/bombed").is_empty();
-    let told = scene.visitor.text().await;
-    println!("the neighbour's host, bombed: {told}");
     let test = "chromium::isolation::a_vendor_cannot_shadow_evict_or_bomb_the_portal_s_session";
     figure(test, "portal session after 60 shadow cookies, 800 cookies and a cookie bomb", "unchanged, signed in");
     figure(test, "a neighbour's host after a cookie bomb", &format!("{size} bytes of cookies; shut out: {shut}"));
