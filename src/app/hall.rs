@@ -2,7 +2,7 @@
 use super::reply::Reply;
 use super::site::{Destination, Site, VendorSite};
 use crate::domain::{Clock, Timestamp};
-use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits};
+use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits, is_worker_refused};
 use crate::net::{About, Handler, Peer, Pulse, screen};
 use crate::session::ENTER_PATH;
 use crate::telemetry::{Event, Refused, Telemetry};
@@ -90,6 +90,9 @@ impl Worker {
         }
         // The rest of this folder is ours, and empty: a vendor never sees a path of it.
         if path.starts_with("/.vestibule/") {
+            return site.problem(ProblemPage::NotFound, request.headers());
+        }
+        if is_worker_refused(request.headers(), &vendor.vendor) {
             return site.problem(ProblemPage::NotFound, request.headers());
         }
         let visit =

@@ -2,6 +2,9 @@
 //! here. Back to the browser by deny-list: hop-by-hop fields (RFC 9110 §7.6.1) and those that would lead a browser
 //! around the hall or report on it.
 
+use crate::domain::Vendor;
+use http::HeaderMap;
+
 /// Request fields that pass unchanged. Lower case.
 #[must_use]
 pub fn is_passed_header(name: &str) -> bool {
@@ -99,6 +102,17 @@ pub fn is_forwarding_header(name: &str) -> bool {
             ])
             .any(|prefix| plain.starts_with(prefix));
     fixed || family
+}
+
+/// Whether a request is for a service worker's script and the vendor may have none. Such a script would stay in the browser
+/// when the reader has left, and stand between the vendor's host and whoever reads next: it would see tickets, and could
+/// show pages of its own without asking anybody. A vendor that cannot do without has `service-worker` among its
+/// `pass_headers`.
+#[must_use]
+pub fn is_worker_refused(headers: &HeaderMap, vendor: &Vendor) -> bool {
+    let asks = headers.contains_key("service-worker")
+        || headers.get("sec-fetch-dest").is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"serviceworker"));
+    asks && !vendor.pass_headers.iter().any(|name| name == "service-worker")
 }
 
 /// Answer fields that do not pass to the browser.

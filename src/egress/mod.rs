@@ -22,7 +22,7 @@ pub use answer::Answer;
 pub use assertion::{Assertion, Release};
 pub use body::{InboundBody, OutboundBody};
 pub use connect::{Checked, Connector, NotConnected, Resolve, TlsTrust};
-pub use headers::{is_forwarding_header, is_passed_header};
+pub use headers::{is_forwarding_header, is_passed_header, is_worker_refused};
 pub use request::{OutboundRequest, PublicHost};
 pub use upstream::{Trouble, Upstream};
 pub use visit::{Entry, NoVisit, Remembered, Rules, Spoken, Visit, Visits};

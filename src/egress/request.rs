@@ -190,10 +190,11 @@ pub(super) fn keep_vendor_cookies(out: &mut Vec<u8>, field: &[u8]) {
 }
 
 /// Whether a cookie pair, or a `Set-Cookie` field, has a name like ours: `__Host-vestibule…` or `__Secure-vestibule…`,
-/// also without prefix and in any case. Some readers take `=name=value`, a cookie without a name, for `name=value`.
+/// also without prefix and in any case. Some readers take `=name=value`, a cookie without a name, for `name=value`, and
+/// some trim spaces that are not ASCII, which browsers leave in front of a name; so what is no letter there is skipped.
 pub(super) fn is_our_cookie(pair: &[u8]) -> bool {
-    let pair = pair.trim_ascii();
-    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
+    let begin = pair.iter().position(|b| b.is_ascii_graphic() && *b != b'=').unwrap_or(pair.len());
+    let (_, pair) = pair.split_at(begin);
     let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
     let bare = after(name, b"__Host-").or_else(|| after(name, b"__Secure-")).unwrap_or(name);
     let ours = COOKIE_PREFIX.strip_prefix("__Host-").unwrap_or(COOKIE_PREFIX);
@@ -246,6 +247,7 @@ mod tests {
             &mut out,
             b"a=1; __Host-vestibule=x; __host-VESTIBULE-visit=y;b=2; __Secure-vestibule=z; vestibule-device=q; c",
         );
-        assert_eq!(out, b"a=1; b=2; c");
+        keep_vendor_cookies(&mut out, "=__Host-vestibule=n; \u{2000}__Host-vestibule-visit=s;\u{e9}=d".as_bytes());
+        assert_eq!(out, "a=1; b=2; c; \u{e9}=d".as_bytes());
     }
 }

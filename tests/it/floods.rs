@@ -10,7 +10,7 @@ use frames::{DATA, END_HEADERS, END_STREAM, HEADERS, Raw, frame, literal, reset,
 use hyper::StatusCode;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
-use scene::{Reader, Reading, Scene, memory};
+use scene::{Reader, Reading, Scene, memory, within};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -67,10 +67,10 @@ async fn flood(scene: &Scene, flood: &Flood, pace: Pace) -> Flooded {
             taken = raw.write(&units).await;
             n += flood.batch;
             done.units += usize::try_from(flood.batch).unwrap();
-            let due = SPAN.mul_f64(done.units as f64 / flood.goal as f64);
+            let due = SPAN * u32::try_from(done.units).unwrap() / u32::try_from(flood.goal).unwrap();
             if pace == Pace::Stated && due > begun.elapsed() {
                 // The pace is part of the flood.
-                tokio::time::sleep(due - begun.elapsed()).await;
+                tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
             }
         }
         if !flood.deaf {
@@ -86,7 +86,9 @@ async fn flood(scene: &Scene, flood: &Flood, pace: Pace) -> Flooded {
 }
 
 fn told(reading: &Reading) -> String {
-    format!("p50 {:.1?}, p99 {:.1?} of {}", reading.within(50), reading.within(99), reading.times.len())
+    let elsewhere = within(&reading.elsewhere, 99);
+    let (half, most, count) = (reading.within(50), reading.within(99), reading.times.len());
+    format!("p50 {half:.1?}, p99 {most:.1?} of {count} (p99 at an idle process {elsewhere:.1?})")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,9 +103,12 @@ async fn floods_are_bounded_and_other_readers_read_on() {
     let (begun_with, mut wrong) = (memory(scene.served.pid()), Vec::new());
     for attack in floods() {
         for pace in [Pace::Stated, Pace::Full] {
-            if let Err(reached) = withstood(&scene, &attack, (pace, &quiet)).await {
-                wrong.push(format!("{}: {reached}", attack.name));
+            // A machine that is busy with other things gets more than one chance; a flood that hurts, hurts each time.
+            let mut outcome = Err(String::new());
+            for _ in 0..3 {
+                outcome = if outcome.is_ok() { outcome } else { withstood(&scene, &attack, pace).await };
             }
+            wrong.extend(outcome.err().map(|reached| format!("{}: {reached}", attack.name)));
         }
     }
     let grown = memory(scene.served.pid()).saturating_sub(begun_with);
@@ -116,7 +121,7 @@ async fn floods_are_bounded_and_other_readers_read_on() {
 }
 
 /// Floods once, and tells what it came to; an error when that is not good enough.
-async fn withstood(scene: &Scene, attack: &Flood, (pace, quiet): (Pace, &Reading)) -> Result<(), String> {
+async fn withstood(scene: &Scene, attack: &Flood, pace: Pace) -> Result<(), String> {
     let before = memory(scene.served.pid());
     let reader = Reader::start(scene);
     let begun = Instant::now();
@@ -137,9 +142,9 @@ async fn withstood(scene: &Scene, attack: &Flood, (pace, quiet): (Pace, &Reading
     );
     let what = if pace == Pace::Full { format!("{}, at full speed", attack.name) } else { attack.name.to_owned() };
     figure("floods::floods_are_bounded_and_other_readers_read_on", &what, &reached);
-    // The machine may be busy with other things: what counts then is what the flood adds. At full speed two processors
-    // are shared by the flooder, the reader, the vendor and the front, so nothing is said of times.
-    let goal = Duration::from_millis(50).max(quiet.within(99) * 3);
+    // What the machine takes anyway counts for nothing. At full speed two processors are shared by the flooder, the reader,
+    // the vendor and the front, so nothing is said of times.
+    let goal = Duration::from_millis(50).max(within(&reading.elsewhere, 99) * 2);
     let slow = pace == Pace::Stated && (reading.within(99) >= goal || done.units < attack.goal);
     if slow || reading.failed > 0 || grown > 20 * MIB { Err(reached) } else { Ok(()) }
 }
@@ -190,10 +195,10 @@ async fn a_reset_sign_in_leaves_no_question_running() {
     scene.line.held.send(true).unwrap();
     let asked = scene.line.asked.load(Ordering::SeqCst);
     let mut raw = Raw::open(&scene.ca, &target, &[]).await;
-    let text = |n: usize, key: &str| scene.world.patron(n)[key].as_str().unwrap().to_owned();
+    let of = |n: usize, key: &str| scene.world.patron(n)[key].as_str().unwrap().to_owned();
     let request = |n: u32| {
         let i = [0, 1, 4][usize::try_from(n).unwrap()];
-        let (library, card, pin) = (text(i, "library"), text(i, "card"), text(i, "pin"));
+        let (library, card, pin) = (of(i, "library"), of(i, "card"), of(i, "pin"));
         let fields = [("token", &form), ("library", &library), ("card", &card), ("pin", &pin)];
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         let body = body.append_pair("qurl", "").extend_pairs(fields).finish();
@@ -204,11 +209,11 @@ async fn a_reset_sign_in_leaves_no_question_running() {
         [head, frame(DATA, END_STREAM, stream(n), body.as_bytes())].concat()
     };
     assert!(raw.write(&(0..3).flat_map(request).collect::<Vec<u8>>()).await);
-    let line = |what: &Arc<std::sync::atomic::AtomicUsize>| what.load(Ordering::SeqCst);
-    assert!(raw.until(|_| line(&scene.line.asked) > asked).await, "the library's system is asked");
+    let count = |what: &Arc<std::sync::atomic::AtomicUsize>| what.load(Ordering::SeqCst);
+    assert!(raw.until(|_| count(&scene.line.asked) > asked).await, "the library's system is asked");
     assert!(raw.write(&(0..3).flat_map(|n| reset(stream(n))).collect::<Vec<u8>>()).await);
     let begun = Instant::now();
-    assert!(raw.until(|_| line(&scene.line.open) == 0).await, "{} connections are left", line(&scene.line.open));
+    assert!(raw.until(|_| count(&scene.line.open) == 0).await, "{} connections are left", count(&scene.line.open));
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
     scene.line.held.send(false).unwrap();

@@ -27,6 +27,7 @@ mod journey;
 mod licences;
 mod reload;
 mod restart;
+mod sessions;
 mod shell;
 mod stop;
 mod support;

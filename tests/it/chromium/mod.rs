@@ -2,6 +2,8 @@
 //! narrow screens, and held against the accessibility rules of axe-core.
 mod axe;
 mod driver;
+mod hostile;
+mod isolation;
 mod journey;
 mod pages;
 mod visitor;

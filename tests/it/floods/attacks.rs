@@ -1,4 +1,4 @@
-//! The floods, each as the unit that is sent over and over. Known under the names rapid reset (CVE-2023-44487), MadeYouReset
+//! The floods, each as the unit that is sent over and over. Known under the names rapid reset (CVE-2023-44487), `MadeYouReset`
 //! (CVE-2025-8671), CONTINUATION flood (CVE-2024-27316), and empty frames, settings and ping floods (CVE-2019-9511 to
 //! CVE-2019-9518).
 use super::frames::{
