@@ -67,15 +67,19 @@ impl Kept {
     }
 
     fn over(file: KeptFile, parts: KeptParts, shared: bool) -> Result<Self, String> {
-        let changed = std::array::from_fn(|_| Mutex::new(0));
-        let failing = AtomicBool::new(false);
-        let shelf = Arc::new(Shelf { parts, file, shared: AtomicBool::new(shared), failing, changed });
+        let shelf = Arc::new(Shelf {
+            parts,
+            file,
+            shared: AtomicBool::new(shared),
+            failing: AtomicBool::new(false),
+            changed: std::array::from_fn(|_| Mutex::new(0)),
+        });
         let (changes, waiting) = mpsc::channel(WAITING);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| format!("cannot start the store: {error}"))?;
-        let writing = Arc::clone(&shelf);
+        let served = Arc::clone(&shelf);
         let thread = std::thread::Builder::new().name("store".to_owned());
-        let started = thread.spawn(move || runtime.block_on(write(&writing, waiting)));
+        let started = thread.spawn(move || runtime.block_on(write(&served, waiting)));
         started.map_err(|error| format!("cannot start the store: {error}"))?;
         Ok(Self { shelf, changes })
     }
@@ -161,9 +165,11 @@ impl Shelf {
         let made = self.file.apply(&changes, self.parts.clock.now().seconds());
         self.tell(made.is_ok());
         let Ok(outcomes) = made else {
-            changes.iter().for_each(|change| self.note_failure(change));
-            // Whoever no longer waits needs no answer, here and below.
-            answers.into_iter().for_each(|answer| drop(answer.send(Err(StoreError))));
+            for (change, answer) in changes.iter().zip(answers) {
+                self.note_failure(change);
+                // Whoever no longer waits needs no answer, here and below.
+                let _unless_gone = answer.send(Err(StoreError));
+            }
             return;
         };
         for ((change, answer), (made, after)) in changes.iter().zip(answers).zip(outcomes) {

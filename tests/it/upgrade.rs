@@ -75,12 +75,11 @@ impl Ordinary {
         let authority = &self.host[url::Position::BeforeHost..url::Position::AfterPort];
         let request = format!("{head}Host: {authority}\r\nCookie: {}\r\n\r\n{body}", self.cookie);
         for _ in 0..4 {
-            let mut stream = match self.open.take() {
-                Some(stream) => stream,
-                None => {
-                    self.tally.connections.fetch_add(1, SeqCst);
-                    connect(&self.tls, &self.host).await
-                }
+            let mut stream = if let Some(stream) = self.open.take() {
+                stream
+            } else {
+                self.tally.connections.fetch_add(1, SeqCst);
+                connect(&self.tls, &self.host).await
             };
             // Whether a request can still be written says nothing; what comes back does.
             let _ = stream.write_all(request.as_bytes()).await;
