@@ -5,7 +5,7 @@
 //! to the other file; the definition put before the file here comes first and so leads to the chapter instead.
 
 pub mod operating {
-    #![doc = "[messages]: super::messages\n"]
+    #![doc = "[messages]: super::messages\n[store]: super::decisions::d013\n[handover]: super::decisions::d014\n"]
     #![doc = include_str!("operating.md")]
 }
 
@@ -16,13 +16,13 @@ pub mod messages {
 
 pub mod privacy {
     #![doc = "[threats]: super::threats\n[messages]: super::messages\n[subjects]: super::decisions::d005\n"]
-    #![doc = "[sealed]: super::decisions::d008\n[headers]: super::decisions::d009\n"]
+    #![doc = "[sealed]: super::decisions::d008\n[store]: super::decisions::d013\n[headers]: super::decisions::d009\n"]
     #![doc = include_str!("privacy.md")]
 }
 
 pub mod threats {
     #![doc = "[privacy]: super::privacy\n[domains]: super::decisions::d001\n[replies]: super::decisions::d007\n"]
-    #![doc = "[tickets]: super::decisions::d004\n[headers]: super::decisions::d009\n"]
+    #![doc = "[tickets]: super::decisions::d004\n[headers]: super::decisions::d009\n[store]: super::decisions::d013\n"]
     #![doc = include_str!("threats.md")]
 }
 
@@ -58,6 +58,12 @@ pub mod decisions {
     }
     pub mod d010 {
         #![doc = include_str!("decisions/010-http2-and-websocket-to-vendors.md")]
+    }
+    pub mod d013 {
+        #![doc = include_str!("decisions/013-store-in-a-file.md")]
+    }
+    pub mod d014 {
+        #![doc = include_str!("decisions/014-handover.md")]
     }
 }
 
