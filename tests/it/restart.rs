@@ -257,7 +257,9 @@ async fn two_seconds_after_a_hundred_sign_ins_the_memory_holds_no_pin_and_no_car
     assert_eq!((searched.fields, searched.numbers), (2, 1), "what is there is found");
     (searched.fields, searched.numbers) = (0, 0);
     let size: usize = pieces.iter().map(Vec::len).sum();
-    pieces.iter().for_each(|piece| searched.look(piece));
+    for piece in &pieces {
+        searched.look(piece);
+    }
     let Searched { fields, numbers, .. } = searched;
     figure(
         "two_seconds_after_a_hundred_sign_ins_the_memory_holds_no_pin_and_no_card",
