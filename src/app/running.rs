@@ -31,6 +31,9 @@ use tokio_util::sync::CancellationToken;
 /// How long whoever connected before the new process took over may take to ask, before idle connections are let go.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// How long the store may take to write what waits when the process ends.
+const LAST_CHANGES: Duration = Duration::from_secs(2);
+
 /// Why the product did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
@@ -422,6 +425,9 @@ impl Running {
         self.readiness.enter(Phase::Draining);
         self.telemetry.emit(&Event::Life { phase: "draining", detail: "" });
         let ended = self.office.block_on(self.stop.stop(self.drain));
+        // Counters may not be on the disk yet.
+        let settled = async { tokio::time::timeout(LAST_CHANGES, self.state.store.settle()).await };
+        let (Ok(()) | Err(_)) = self.office.block_on(settled);
         self.closing.cancel();
         for worker in self.workers {
             // A worker that panicked has said so already.

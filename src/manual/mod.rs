@@ -6,6 +6,7 @@
 
 pub mod operating {
     #![doc = "[messages]: super::messages\n[guessing]: super::decisions::d011\n"]
+    #![doc = "[store]: super::decisions::d013\n[handover]: super::decisions::d014\n"]
     #![doc = include_str!("operating.md")]
 }
 
@@ -17,12 +18,14 @@ pub mod messages {
 pub mod privacy {
     #![doc = "[threats]: super::threats\n[messages]: super::messages\n[subjects]: super::decisions::d005\n"]
     #![doc = "[sealed]: super::decisions::d008\n[headers]: super::decisions::d009\n[guessing]: super::decisions::d011\n"]
+    #![doc = "[store]: super::decisions::d013\n"]
     #![doc = include_str!("privacy.md")]
 }
 
 pub mod threats {
     #![doc = "[privacy]: super::privacy\n[domains]: super::decisions::d001\n[replies]: super::decisions::d007\n"]
     #![doc = "[tickets]: super::decisions::d004\n[headers]: super::decisions::d009\n[guessing]: super::decisions::d011\n"]
+    #![doc = "[store]: super::decisions::d013\n"]
     #![doc = include_str!("threats.md")]
 }
 
@@ -61,6 +64,12 @@ pub mod decisions {
     }
     pub mod d011 {
         #![doc = include_str!("decisions/011-guessing.md")]
+    }
+    pub mod d013 {
+        #![doc = include_str!("decisions/013-store-in-a-file.md")]
+    }
+    pub mod d014 {
+        #![doc = include_str!("decisions/014-handover.md")]
     }
 }
 

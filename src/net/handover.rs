@@ -69,7 +69,7 @@ impl Inherited {
         sockets.into_iter().map(known).collect::<io::Result<_>>().map(Self)
     }
 
-    /// The sockets that a service manager opened for this process (sd_listen_fds(3)), if any.
+    /// The sockets that a service manager opened for this process (`sd_listen_fds(3)`), if any.
     ///
     /// # Errors
     /// The operating system's, such as for a socket that is not a listening one of TCP.

@@ -152,14 +152,12 @@ impl KeptFile {
         let database = self.database.read();
         let open = database.as_ref().ok_or(StoreError)?;
         // A file that something else wrote into can make redb panic; that must not end the thread that writes.
-        match catch_unwind(AssertUnwindSafe(|| work(open))) {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(_)) | Err(_) => {
-                drop(database);
-                *self.database.write() = None;
-                Err(StoreError)
-            }
+        if let Ok(Ok(done)) = catch_unwind(AssertUnwindSafe(|| work(open))) {
+            return Ok(done);
         }
+        drop(database);
+        *self.database.write() = None;
+        Err(StoreError)
     }
 
     /// A living value, and how long it lives.
@@ -263,7 +261,7 @@ fn apply_one(table: &mut Table<'_>, change: &Change, now: i64) -> Result<(Answer
         (Verb::Swap((old, new), life), Some((_, value))) if value == old => {
             (Answer::Done(true), put(table, new, end_of(*life, now))?)
         }
-        (Verb::PutIfAbsent(..) | Verb::Swap(..), _) => (Answer::Done(false), After::Same),
+        (Verb::PutIfAbsent(..) | Verb::Swap(..), _) | (Verb::Expire, Some(_)) => (Answer::Done(false), After::Same),
         (Verb::Take, lives) => {
             let value = lives.map(|(_, value)| value.clone());
             if stands.is_some() {
@@ -277,7 +275,6 @@ fn apply_one(table: &mut Table<'_>, change: &Change, now: i64) -> Result<(Answer
             let count = count.saturating_add(1);
             (Answer::Count(count), put(table, &Bytes::copy_from_slice(&count.to_be_bytes()), ends)?)
         }
-        (Verb::Expire, Some(_)) => (Answer::Done(false), After::Same),
         (Verb::Expire, None) => {
             table.remove(name)?;
             (Answer::Done(true), After::Same)

@@ -1,11 +1,15 @@
 //! The store with a file behind its memory. A value is looked for in memory first; every change of a family that is kept
 //! goes through the file, where it is decided, made durable and only then answered, so that it holds across a crash and
 //! between two processes. One thread writes, always everything that waits at once.
+//!
+//! Counters of sign-ins need not wait for the disk: they are decided in memory and written a moment later, in the same
+//! order, unless another process counts as well. A crash costs the last few milliseconds of them.
 use super::file::{After, Answer, Change, KeptFile, Verb};
 use super::{Family, Key, Memory, Store, StoreError};
 use crate::domain::Clock;
 use crate::telemetry::{Event, Telemetry};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::path::Path;
@@ -44,7 +48,8 @@ pub struct Kept {
 
 struct Waiting {
     change: Change,
-    answer: oneshot::Sender<Result<Answer, StoreError>>,
+    /// `None` for a change that is in memory already.
+    answer: Option<oneshot::Sender<Result<Answer, StoreError>>>,
 }
 
 struct Shelf {
@@ -67,15 +72,19 @@ impl Kept {
     }
 
     fn over(file: KeptFile, parts: KeptParts, shared: bool) -> Result<Self, String> {
-        let changed = std::array::from_fn(|_| Mutex::new(0));
-        let failing = AtomicBool::new(false);
-        let shelf = Arc::new(Shelf { parts, file, shared: AtomicBool::new(shared), failing, changed });
+        let shelf = Arc::new(Shelf {
+            parts,
+            file,
+            shared: AtomicBool::new(shared),
+            failing: AtomicBool::new(false),
+            changed: std::array::from_fn(|_| Mutex::new(0)),
+        });
         let (changes, waiting) = mpsc::channel(WAITING);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| format!("cannot start the store: {error}"))?;
-        let writing = Arc::clone(&shelf);
+        let served = Arc::clone(&shelf);
         let thread = std::thread::Builder::new().name("store".to_owned());
-        let started = thread.spawn(move || runtime.block_on(write(&writing, waiting)));
+        let started = thread.spawn(move || runtime.block_on(write(&served, waiting)));
         started.map_err(|error| format!("cannot start the store: {error}"))?;
         Ok(Self { shelf, changes })
     }
@@ -85,11 +94,41 @@ impl Kept {
         self.shelf.shared.store(shared, Ordering::Release);
     }
 
-    /// The answer of the writing thread.
+    /// Resolves when everything that was changed before is on the disk, or could not be.
+    pub async fn settle(&self) {
+        let key = Key { family: Family::Attempt, name: [0; 32] };
+        let (Ok(_) | Err(StoreError)) = self.decide_in_file(key, Verb::Expire).await;
+    }
+
     async fn change(&self, key: Key, verb: Verb) -> Result<Answer, StoreError> {
+        if key.family == Family::Attempt && !self.shelf.shared.load(Ordering::Acquire) {
+            self.decide_in_memory(key, verb).await
+        } else {
+            self.decide_in_file(key, verb).await
+        }
+    }
+
+    /// The answer of the writing thread.
+    async fn decide_in_file(&self, key: Key, verb: Verb) -> Result<Answer, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.changes.send(Waiting { change: Change { key, verb }, answer }).await.map_err(|_| StoreError)?;
+        let waiting = Waiting { change: Change { key, verb }, answer: Some(answer) };
+        self.changes.send(waiting).await.map_err(|_| StoreError)?;
         answered.await.map_err(|_| StoreError)?
+    }
+
+    /// Changes the memory, and leaves the change to the writing thread.
+    async fn decide_in_memory(&self, key: Key, verb: Verb) -> Result<Answer, StoreError> {
+        let place = self.changes.reserve().await.map_err(|_| StoreError)?;
+        // What the file holds comes into memory; if the file does not answer, memory alone must do.
+        let (Ok(_) | Err(StoreError)) = self.shelf.find(key);
+        let Some(changed) = self.shelf.stripe(key) else { return Err(StoreError) };
+        let mut changed = changed.lock();
+        *changed = changed.wrapping_add(1);
+        let (answer, written) = decide(&self.shelf.parts.memory, key, verb)?;
+        if let Some(verb) = written {
+            place.send(Waiting { change: Change { key, verb }, answer: None });
+        }
+        Ok(answer)
     }
 
     async fn done(&self, key: Key, verb: Verb) -> Result<bool, StoreError> {
@@ -161,14 +200,20 @@ impl Shelf {
         let made = self.file.apply(&changes, self.parts.clock.now().seconds());
         self.tell(made.is_ok());
         let Ok(outcomes) = made else {
-            changes.iter().for_each(|change| self.note_failure(change));
-            // Whoever no longer waits needs no answer, here and below.
-            answers.into_iter().for_each(|answer| drop(answer.send(Err(StoreError))));
+            for (change, answer) in changes.iter().zip(answers) {
+                if let Some(answer) = answer {
+                    self.note_failure(change);
+                    // Whoever no longer waits needs no answer, here and below.
+                    let _unless_gone = answer.send(Err(StoreError));
+                }
+            }
             return;
         };
         for ((change, answer), (made, after)) in changes.iter().zip(answers).zip(outcomes) {
-            self.note(change.key, &change.verb, &after);
-            let _unless_gone = answer.send(Ok(made));
+            if let Some(answer) = answer {
+                self.note(change.key, &change.verb, &after);
+                let _unless_gone = answer.send(Ok(made));
+            }
         }
     }
 
@@ -183,6 +228,35 @@ impl Shelf {
         }
         next.unwrap_or_default()
     }
+}
+
+/// Makes a change in memory; also what is to be written of it, which is what came of it and not what was asked.
+fn decide(memory: &Memory, key: Key, verb: Verb) -> Result<(Answer, Option<Verb>), StoreError> {
+    // The memory answers at once.
+    fn now<T>(answer: BoxFuture<'_, Result<T, StoreError>>) -> Result<T, StoreError> {
+        answer.now_or_never().unwrap_or(Err(StoreError))
+    }
+    Ok(match verb {
+        Verb::Put(value, life) => {
+            now(memory.put(key, value.clone(), life))?;
+            (Answer::Done(true), Some(Verb::Put(value, life)))
+        }
+        Verb::PutIfAbsent(value, life) => {
+            let done = now(memory.put_if_absent(key, value.clone(), life))?;
+            (Answer::Done(done), done.then_some(Verb::Put(value, life)))
+        }
+        Verb::Swap((old, new), life) => {
+            let done = now(memory.compare_and_swap(key, (old, new.clone()), life))?;
+            (Answer::Done(done), done.then_some(Verb::Put(new, life)))
+        }
+        Verb::Take => (Answer::Value(now(memory.take(key))?), Some(Verb::Take)),
+        Verb::Increment(life) => (Answer::Count(now(memory.increment(key, life))?), Some(Verb::Increment(life))),
+        Verb::Purge => {
+            now(memory.purge(key.family))?;
+            (Answer::Done(true), Some(Verb::Purge))
+        }
+        Verb::Expire => (Answer::Done(false), Some(Verb::Expire)),
+    })
 }
 
 /// The writing thread: makes whatever waits, all at once, and sweeps in between.

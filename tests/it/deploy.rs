@@ -119,3 +119,36 @@ fn every_alert_is_tested_and_explained() {
         assert!(OPERATING.contains(&format!("`{alert}`")), "{alert} is not explained in operating.md");
     }
 }
+
+/// The value of a key of a systemd unit; the last one counts.
+fn said<'u>(unit: &'u str, key: &str) -> Option<&'u str> {
+    unit.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+}
+
+#[test]
+fn the_units_agree_with_the_program_and_with_each_other() {
+    let service = include_str!("../../deploy/vestibule.service");
+    let socket = include_str!("../../deploy/vestibule.socket");
+    let sample = include_str!("../../deploy/samples/single-library.toml");
+    // `upgrade` shows that the program says these things and takes such sockets.
+    assert_eq!((said(service, "Type"), said(service, "NotifyAccess")), (Some("notify"), Some("main")));
+    assert_eq!(said(service, "Sockets"), Some("vestibule.socket"));
+    let listen = format!("listen = [\"{}\"]", said(socket, "ListenStream").expect("an address"));
+    assert!(sample.contains(&listen), "the sample listens elsewhere than {listen}");
+    let backlog: u32 = said(socket, "Backlog").expect("a backlog").parse().expect("a number");
+    assert!(backlog >= 1024);
+    for unit in [service, socket] {
+        let lines = unit.lines().filter(|line| !line.starts_with(['#', '[']) && !line.is_empty());
+        assert!(lines.clone().count() > 3);
+        for line in lines {
+            let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("no key: {line}"));
+            assert!(!value.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric()), "{line}");
+        }
+    }
+    // Longer than what is under way may take.
+    let patience: u32 = said(service, "TimeoutStopSec").expect("a patience").parse().expect("a number");
+    assert!(patience >= 60 && sample.contains("#drain = \"30s\""));
+    for word in ["USR2", "vestibule.socket", "store.redb", "session_key_file"] {
+        assert!(OPERATING.contains(word), "operating.md says nothing of {word}");
+    }
+}

@@ -2,9 +2,13 @@
 use super::support::served::Served;
 use super::support::{Browser, Page, World, figure};
 use hyper::StatusCode;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vestibule::domain::{SystemClock, random};
 use vestibule::store::{Family, Kept, KeptParts, Key, Memory, Store};
 use vestibule::telemetry::Telemetry;
@@ -27,7 +31,7 @@ fn beside(served: &Served) -> Kept {
 /// Puts as many values of a session's size into the store as ten thousand sign-ins would.
 async fn fill(store: Kept) {
     let store = Arc::new(store);
-    let mut putting = tokio::task::JoinSet::new();
+    let (mut putting, begun) = (tokio::task::JoinSet::new(), Instant::now());
     for _ in 0..SESSIONS {
         let store = Arc::clone(&store);
         let key = Key { family: Family::Session, name: random() };
@@ -35,6 +39,11 @@ async fn fill(store: Kept) {
         putting.spawn(async move { store.put(key, value, Duration::from_secs(3600)).await.unwrap() });
     }
     putting.join_all().await;
+    figure(
+        "after_a_kill_it_listens_within_a_second_and_readers_read_on",
+        "10,000 durable changes at once, beside a serving process (debug build)",
+        &format!("{:.0} a second", 1e4 / begun.elapsed().as_secs_f64()),
+    );
     assert!(store.count(Family::Session).await.unwrap() >= SESSIONS as u64);
 }
 
@@ -157,4 +166,105 @@ async fn a_second_process_may_not_serve_out_of_the_same_folder_and_a_broken_stor
     assert_eq!(broken.status.code(), Some(69), "{said}");
     assert!(said.contains("store.redb") && said.contains("move the file away"), "{said}");
     assert_eq!(Path::new(&store).metadata().unwrap().len(), 18, "what stood there was left alone");
+}
+
+/// How many patrons sign in before the memory is searched.
+const SEARCHED: usize = 100;
+
+/// What can be written in a process's memory, in pieces; `None` where this user may not read it.
+fn memory(pid: u32) -> Option<Vec<Vec<u8>>> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"));
+    let memory = match File::open(format!("/proc/{pid}/mem")) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
+        opened => opened.unwrap(),
+    };
+    let mut pieces = Vec::new();
+    for line in maps.unwrap().lines() {
+        let (range, rest) = line.split_once(' ').unwrap();
+        let (from, to) = range.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|end| u64::from_str_radix(end, 16).unwrap());
+        if !rest.starts_with("rw") {
+            continue;
+        }
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        // A page at a time: one that was never touched or has gone cannot be read.
+        for (page, at) in bytes.chunks_mut(1 << 16).zip((from..).step_by(1 << 16)) {
+            let _ = memory.read_exact_at(page, at);
+        }
+        pieces.push(bytes);
+    }
+    Some(pieces)
+}
+
+/// What is searched for in one go: the bytes are many, and the tests are built without optimisation.
+struct Searched<'p> {
+    cards: HashSet<&'p [u8]>,
+    pins: HashSet<&'p [u8]>,
+    fields: usize,
+    numbers: usize,
+}
+
+impl Searched<'_> {
+    /// Counts cards, and PINs in fields as forms and SIP2 have them.
+    fn look(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while at < bytes.len() {
+            let from = at;
+            while at < bytes.len() && bytes[at].is_ascii_digit() {
+                at += 1;
+            }
+            let (before, run) = (&bytes[from.saturating_sub(16)..from], &bytes[from..at]);
+            if run.len() >= 4 {
+                let field = ["pin=", "PIN=", "AD", "pin\"", "pin\0", "password="];
+                let in_field = field.iter().any(|field| before.ends_with(field.as_bytes()));
+                self.fields += usize::from(in_field && self.pins.contains(run));
+                self.numbers += usize::from(run.windows(14).any(|number| self.cards.contains(number)));
+            }
+            at += 1;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_seconds_after_a_hundred_sign_ins_the_memory_holds_no_pin_and_no_card() {
+    let world = World::start();
+    let served = Served::beside(&world, |text| text).await;
+    let good = |patron: &&serde_json::Value| patron["standing"] == "good" || patron.get("standing").is_none();
+    let patrons: Vec<_> = world.told["patrons"].as_array().unwrap().iter().filter(good).take(SEARCHED + 20).collect();
+    let mut entered = Vec::new();
+    for patron in patrons {
+        let mut browser = Browser::new(&world.path("ca"));
+        let text = |key: &str| patron[key].as_str().unwrap();
+        let page = served.sign_in(&mut browser, (text("library"), text("card"), text("pin")), None).await;
+        if page.url.path() == "/resources" {
+            entered.push((text("card"), text("pin")));
+        }
+    }
+    entered.truncate(SEARCHED);
+    assert_eq!(entered.len(), SEARCHED);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let Some(pieces) = memory(served.pid()) else {
+        return println!("not root: the memory cannot be read at all, which is the point");
+    };
+    let mut searched = Searched {
+        cards: entered.iter().map(|(card, _)| card.as_bytes()).collect(),
+        pins: entered.iter().map(|(_, pin)| pin.as_bytes()).collect(),
+        fields: 0,
+        numbers: 0,
+    };
+    let planted = format!("card={}&pin={}&AD{}|", entered[0].0, entered[1].1, entered[2].1);
+    searched.look(planted.as_bytes());
+    assert_eq!((searched.fields, searched.numbers), (2, 1), "what is there is found");
+    (searched.fields, searched.numbers) = (0, 0);
+    let size: usize = pieces.iter().map(Vec::len).sum();
+    for piece in &pieces {
+        searched.look(piece);
+    }
+    let Searched { fields, numbers, .. } = searched;
+    figure(
+        "two_seconds_after_a_hundred_sign_ins_the_memory_holds_no_pin_and_no_card",
+        "memory of the process 2 s after 100 sign-ins, read as root",
+        &format!("{fields} fields with a PIN (goal 0), {numbers} cards (goal 0), in {} MiB", size >> 20),
+    );
+    assert_eq!((fields, numbers), (0, 0));
 }

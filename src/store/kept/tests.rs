@@ -57,6 +57,7 @@ async fn what_was_answered_is_there_after_a_restart_and_for_its_time_only() {
     store.put(ticket, bytes("ticket"), Duration::from_secs(30)).await.unwrap();
     store.put(host, bytes("memory alone"), LIFE).await.unwrap();
     assert_eq!(store.increment(attempt, LIFE).await.unwrap(), 1);
+    store.settle().await;
     // Not dropped in good order: forgotten, as by a process that was killed.
     std::mem::forget(store);
     ground.clock.advance(100);
@@ -66,6 +67,7 @@ async fn what_was_answered_is_there_after_a_restart_and_for_its_time_only() {
     assert_eq!(store.take(ticket).await.unwrap(), None);
     assert_eq!(store.get(host).await.unwrap(), None, "a family that is not kept is in memory alone");
     assert_eq!(store.increment(attempt, LIFE).await.unwrap(), 2, "the counter goes on");
+    store.settle().await;
     assert_eq!(store.count(Family::Session).await.unwrap(), 1);
     ground.clock.advance(500);
     let store = ground.open();
@@ -116,6 +118,15 @@ async fn counts_of_many_at_once_are_all_different() {
     let mut counts = counting.join_all().await;
     counts.sort_unstable();
     assert_eq!(counts, (1..=200).collect::<Vec<u64>>());
+    store.settle().await;
+    let another = ground.open();
+    assert_eq!(another.increment(attempt, LIFE).await.unwrap(), 201, "all of them reached the file");
+    // Two processes that know of each other count as one.
+    store.set_shared(true);
+    another.set_shared(true);
+    another.settle().await;
+    assert_eq!(store.increment(attempt, LIFE).await.unwrap(), 202);
+    assert_eq!(another.increment(attempt, LIFE).await.unwrap(), 203);
 }
 
 #[tokio::test]
@@ -215,14 +226,15 @@ async fn a_disk_that_fails_refuses_the_new_and_keeps_the_old_until_it_is_mended(
     store.put(reading, bytes("here"), LIFE).await.unwrap();
     store.put(leaving, bytes("gone"), LIFE).await.unwrap();
     disk.fails.store(true, Ordering::SeqCst);
-    for _ in 0..3 {
+    let counter = key(Family::Attempt);
+    for count in 1..=3 {
         assert_eq!(store.put(key(Family::Session), bytes("new"), LIFE).await, Err(StoreError));
-        assert_eq!(store.increment(key(Family::Attempt), LIFE).await, Err(StoreError));
+        assert_eq!(store.increment(counter, LIFE).await, Ok(count), "guesses are counted without the disk");
     }
     assert_eq!(store.get(reading).await, Ok(Some(bytes("here"))), "whoever is signed in goes on");
     assert_eq!(store.take(leaving).await, Err(StoreError));
     assert_eq!(store.get(leaving).await, Ok(None), "whoever signed out stays out");
-    assert!(ground.metric("vestibule_store_failures_total ") >= 6.0);
+    assert!(ground.metric("vestibule_store_failures_total ") >= 4.0);
     assert!(ground.metric("vestibule_store_working ") < 1.0);
     disk.fails.store(false, Ordering::SeqCst);
     store.put(key(Family::Session), bytes("new"), LIFE).await.unwrap();
