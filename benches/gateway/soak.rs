@@ -86,8 +86,9 @@ impl Soak {
 /// Puts the load on a product of its own for so many minutes.
 pub(crate) fn measure(ground: &Ground, program: &Path, minutes: u32) -> Outcome<Soak> {
     let proxy = vestibule::start(ground, program, "vestibule-soak")?;
-    let base = proxy.files();
+    // The library system's connections stay in their pool, so they belong to the base.
     sign_ins::many(ground, &proxy, 0..1_000)?;
+    let base = proxy.files_settled(0, Duration::from_secs(3));
     let session = vestibule::sign_in(&mut vestibule::portal(ground, &proxy)?, proxy.port, 1_000)?;
     let cookie = vestibule::enter(ground, &proxy, &session)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -59,6 +59,9 @@ pub mod decisions {
     pub mod d010 {
         #![doc = include_str!("decisions/010-http2-and-websocket-to-vendors.md")]
     }
+    pub mod d015 {
+        #![doc = include_str!("decisions/015-fuzzing.md")]
+    }
 }
 
 #[cfg(test)]
