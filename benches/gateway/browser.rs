@@ -3,8 +3,9 @@ use crate::Outcome;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,15 @@ pub(crate) fn trusting(certificate: &Path) -> Outcome<Arc<ClientConfig>> {
 impl Browser {
     /// Connects to a port of loopback; with TLS when there is a name to ask for.
     pub(crate) fn connect(port: u16, tls: Option<(&Arc<ClientConfig>, &str)>) -> Outcome<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        Self::connect_from(Ipv4Addr::LOCALHOST, port, tls)
+    }
+
+    /// As [`Browser::connect`], from an address of loopback.
+    pub(crate) fn connect_from(from: Ipv4Addr, port: u16, tls: Option<(&Arc<ClientConfig>, &str)>) -> Outcome<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         let stream: Box<dyn Stream> = match tls {

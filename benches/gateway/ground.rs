@@ -27,6 +27,8 @@ pub(crate) struct Ground {
     pub(crate) origin: u16,
     /// The origin's port for TLS, to be asked without any proxy.
     pub(crate) origin_tls: u16,
+    /// The port to which the origin hands WebSockets on; nobody listens there until somebody does.
+    pub(crate) socket: u16,
     _backend: Server,
 }
 
@@ -49,9 +51,9 @@ impl Ground {
             fs::write(folder.path().join(format!("www{name}")), "x".repeat(size))?;
         }
         let trust = trusting(&at("certificate.pem"))?;
-        let (origin, origin_tls) = (free_port()?, free_port()?);
-        let backend = start_origin(folder.path(), origin, origin_tls)?;
-        Ok(Self { folder, trust, origin, origin_tls, _backend: backend })
+        let (origin, origin_tls, socket) = (free_port()?, free_port()?, free_port()?);
+        let backend = start_origin(folder.path(), (origin, origin_tls, socket))?;
+        Ok(Self { folder, trust, origin, origin_tls, socket, _backend: backend })
     }
 
     /// A path in the folder.
@@ -79,7 +81,7 @@ pub(crate) fn secret(path: &Path, text: &str) -> Outcome<()> {
 }
 
 /// `/echo` answers with the assertion that reached the origin.
-fn start_origin(folder: &Path, plain: u16, tls: u16) -> Outcome<Server> {
+fn start_origin(folder: &Path, (plain, tls, socket): (u16, u16, u16)) -> Outcome<Server> {
     let root = folder.join("www");
     let http = format!(
         "open_file_cache max=16 inactive=600s;
@@ -89,6 +91,12 @@ fn start_origin(folder: &Path, plain: u16, tls: u16) -> Outcome<Server> {
              listen 127.0.0.1:{tls} ssl backlog=4096;
              root {root};
              location = /echo {{ return 200 \"$http_library_assertion\"; }}
+             location = /socket {{
+                 proxy_pass http://127.0.0.1:{socket};
+                 proxy_http_version 1.1;
+                 proxy_set_header Upgrade $http_upgrade;
+                 proxy_set_header Connection upgrade;
+             }}
          }}",
         root = root.display()
     );

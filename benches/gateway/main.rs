@@ -3,18 +3,25 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it found")]
 mod browser;
 mod ground;
+mod idle;
 mod ils;
+mod lasting;
 mod latency;
+mod line;
 mod load;
 mod peers;
 mod process;
 mod report;
+mod results;
+mod sessions;
 mod sign_ins;
+mod soak;
 mod throughput;
 mod tools;
 mod vestibule;
+mod visitors;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use ground::Ground;
 use peers::{Proxy, SESSIONS};
 use std::error::Error;
@@ -24,12 +31,13 @@ use throughput::Effort;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Where the last result stands.
-const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/RESULTS.md");
-
-/// Measures Vestibule beside nginx and haproxy, and prints the ratios.
+/// Measures Vestibule beside nginx and haproxy, and prints the ratios; or measures it alone, over many connections,
+/// sessions or minutes.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    lasting: Option<Lasting>,
     /// Short runs, to see whether everything works; nothing is written
     #[arg(long)]
     quick: bool,
@@ -43,14 +51,37 @@ struct Arguments {
     #[arg(long, default_value_t = 4)]
     seconds: u32,
     /// Measure this program, instead of the one that was built with the benchmark
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", global = true)]
     vestibule: Option<PathBuf>,
     /// Start Vestibule alone, print how to put load on it, and wait for a line on standard input
     #[arg(long)]
     stay: bool,
     /// Given by cargo
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, global = true)]
     bench: bool,
+}
+
+/// What the product keeps over time.
+#[derive(Clone, Copy, Subcommand)]
+enum Lasting {
+    /// Memory of idle TLS connections; 10,000 are written to the results
+    Idle {
+        /// How many
+        #[arg(long, default_value_t = lasting::CONNECTIONS)]
+        connections: u64,
+    },
+    /// Memory of sessions; 1,000,000 are written to the results
+    Sessions {
+        /// How many
+        #[arg(long, default_value_t = lasting::SESSIONS)]
+        sessions: u64,
+    },
+    /// Memory and open files over a long time at half load; 30 minutes and more are written to the results
+    Soak {
+        /// How long
+        #[arg(long, default_value_t = lasting::MINUTES)]
+        minutes: u32,
+    },
 }
 
 /// A part of the benchmark.
@@ -88,6 +119,9 @@ fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
     if arguments.stay {
         return stay(ground, &program);
     }
+    if let Some(lasting) = arguments.lasting {
+        return lasting::measure(ground, &program, lasting, &command());
+    }
     let mut text = report::head(&command(), load);
     println!("{text}");
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
@@ -103,7 +137,7 @@ fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
         tell(&mut text, &report::sign_ins(&sign_ins::measure(ground, &program, patrons)?));
     }
     if !arguments.quick && arguments.only.is_none() {
-        std::fs::write(RESULTS, text)?;
+        results::write(&text)?;
     }
     Ok(())
 }

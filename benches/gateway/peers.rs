@@ -2,9 +2,10 @@
 //! worker on one processor.
 use crate::Outcome;
 use crate::ground::{Ground, HOST};
-use crate::process::{MEASURED, Server, free_port};
+use crate::process::{MEASURED, Server, free_port, pause};
 use std::fmt::Write as _;
 use std::fs;
+use std::time::{Duration, Instant};
 
 /// Sessions that a proxy knows while it is measured.
 pub(crate) const SESSIONS: usize = 1_000;
@@ -43,6 +44,20 @@ impl Proxy {
     /// The memory that it has now, in KiB.
     pub(crate) fn resident(&self) -> u64 {
         self.servers.iter().map(Server::resident).sum()
+    }
+
+    /// The files that the first process has open, sockets among them.
+    pub(crate) fn files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)
+    }
+
+    /// The same, once they are as few as `base` or the patience is over.
+    pub(crate) fn files_settled(&self, base: usize, patience: Duration) -> usize {
+        let until = Instant::now() + patience;
+        while self.files() > base && Instant::now() < until {
+            pause(Duration::from_millis(200));
+        }
+        self.files()
     }
 
     /// The first process's id.

@@ -44,13 +44,13 @@ pub(crate) fn measure(ground: &Ground, program: &Path, patrons: u64) -> Outcome<
 }
 
 /// The memory once the store has put its house in order.
-fn settled(proxy: &Proxy) -> u64 {
+pub(crate) fn settled(proxy: &Proxy) -> u64 {
     pause(Duration::from_secs(2));
     proxy.resident()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-const fn as_float(count: u64) -> f64 {
+pub(crate) const fn as_float(count: u64) -> f64 {
     count as f64
 }
 

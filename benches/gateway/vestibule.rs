@@ -127,7 +127,7 @@ pub(crate) fn enter(ground: &Ground, proxy: &Proxy, session: &str) -> Outcome<St
 }
 
 /// The value of a hidden field.
-fn hidden<'p>(page: &'p str, name: &str) -> Option<&'p str> {
+pub(crate) fn hidden<'p>(page: &'p str, name: &str) -> Option<&'p str> {
     let (_, rest) = page.split_once(&format!("name=\"{name}\""))?;
     let (_, rest) = rest.split_once("value=\"")?;
     rest.split('"').next()

@@ -71,6 +71,9 @@ pub mod decisions {
     pub mod d014 {
         #![doc = include_str!("decisions/014-handover.md")]
     }
+    pub mod d015 {
+        #![doc = include_str!("decisions/015-fuzzing.md")]
+    }
 }
 
 #[cfg(test)]
