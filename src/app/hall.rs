@@ -3,14 +3,13 @@ use super::reply::Reply;
 use super::site::{Destination, Site, VendorSite};
 use crate::domain::{Clock, Timestamp};
 use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits};
-use crate::net::{About, Handler, Peer, Pulse, screen};
+use crate::net::{About, Handler, Inbound, Peer, Pulse, screen};
 use crate::session::ENTER_PATH;
 use crate::telemetry::{Event, Refused, Telemetry};
 use crate::web::{ClientAddress, ProblemPage};
 use arc_swap::ArcSwap;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Instant;
 use tower_service::Service;
@@ -40,7 +39,7 @@ impl Handler for Arc<Worker> {
         bare(cause.status())
     }
 
-    async fn answer(&self, request: Request<Incoming>, about: About<'_, Remembered>) -> Response<Reply> {
+    async fn answer(&self, request: Request<Inbound>, about: About<'_, Remembered>) -> Response<Reply> {
         let started = Instant::now();
         let site = self.hall.site.load_full();
         let method = method_label(request.method());
@@ -67,12 +66,13 @@ impl Handler for Arc<Worker> {
 }
 
 impl Worker {
-    async fn portal_answer(&self, site: &Site, mut request: Request<Incoming>, peer: Peer) -> Response<Reply> {
+    async fn portal_answer(&self, site: &Site, mut request: Request<Inbound>, peer: Peer) -> Response<Reply> {
         if request.uri().path() == "/.well-known/jwks.json" {
             return jwks(site, request.method());
         }
         request.extensions_mut().insert(ClientAddress(peer.address.ip().to_canonical()));
-        let Ok(response) = self.portal.clone().call(request.map(axum::body::Body::new)).await;
+        let Ok(response) =
+            self.portal.clone().call(request.map(|body| axum::body::Body::new(body.within(site.form)))).await;
         response.map(Reply::from)
     }
 
@@ -80,7 +80,7 @@ impl Worker {
         &self,
         site: &Site,
         vendor: &VendorSite,
-        request: Request<Incoming>,
+        request: Request<Inbound>,
         about: &About<'_, Remembered>,
     ) -> Response<Reply> {
         let now = self.hall.clock.now();
@@ -106,7 +106,7 @@ impl Worker {
         &self,
         site: &Site,
         vendor: &VendorSite,
-        mut request: Request<Incoming>,
+        mut request: Request<Inbound>,
         (visit, now, pulse): (&crate::egress::Visit, Timestamp, &Pulse),
     ) -> Response<Reply> {
         let language = request.headers().get(ACCEPT_LANGUAGE).cloned();
@@ -146,7 +146,7 @@ impl Worker {
         &self,
         site: &Site,
         vendor: &VendorSite,
-        request: &Request<Incoming>,
+        request: &Request<Inbound>,
         now: Timestamp,
     ) -> Response<Reply> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -182,7 +182,7 @@ fn entry_fields(query: &str) -> (String, String) {
 }
 
 /// Whoever has no session here is sent to sign in, if they came by a page that can show it.
-fn to_sign_in(site: &Site, vendor: &VendorSite, request: &Request<Incoming>) -> Response<Reply> {
+fn to_sign_in(site: &Site, vendor: &VendorSite, request: &Request<Inbound>) -> Response<Reply> {
     let mode = request.headers().get("sec-fetch-mode").map(HeaderValue::as_bytes);
     let navigates = mode.is_none_or(|mode| mode == b"navigate");
     if !(navigates && matches!(*request.method(), Method::GET | Method::HEAD)) {

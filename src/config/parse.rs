@@ -4,9 +4,9 @@ use super::certificate::{self, Certificates};
 use super::library::{self, Libraries};
 use super::load::{self, Tree};
 use super::vendor::{self, Vendors};
-use super::{Config, Draft, FileSecrets, LogSettings, PublicUrl, SessionSettings, licence, names};
+use super::{Config, Draft, FileSecrets, LogSettings, PublicUrl, SessionSettings, licence, limits, names};
 use crate::domain::settings::{Place, Problem, Reader, Reading, Table, Value, join};
-use crate::domain::{AddressRule, Licence, Timestamp};
+use crate::domain::{AddressRule, Licence, Limits, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -155,6 +155,7 @@ impl Parts {
             log: top.log,
             pages: top.pages,
             drain: top.drain,
+            limits: top.limits,
             ilses: self.libraries.ilses,
             libraries: self.libraries.all,
             vendors: self.vendors.all,
@@ -182,6 +183,7 @@ pub(super) struct Top {
     log: LogSettings,
     pages: Option<PathBuf>,
     drain: Duration,
+    limits: Limits,
 }
 
 impl Top {
@@ -205,6 +207,7 @@ impl Top {
             session: Some(session(root)),
             log: log(root),
             pages: pages(root, context),
+            limits: limits::read(root),
             drain: root.duration("drain", Duration::ZERO..=HOUR).unwrap_or(Duration::from_secs(30)),
         }
     }

@@ -15,7 +15,7 @@ mod visit;
 pub use crate::patron::Pseudonym;
 pub use answer::Answer;
 pub use assertion::{Assertion, Release};
-pub use body::{InboundBody, OutboundBody};
+pub use body::{BrokenOff, InboundBody, OutboundBody};
 pub use connect::{Connector, NotConnected, TlsTrust};
 pub use headers::{is_forwarding_header, is_passed_header};
 pub use request::{OutboundRequest, PublicHost};

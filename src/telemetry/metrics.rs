@@ -1,7 +1,7 @@
 //! The metrics registry and the one function that turns an event into a line and a count.
 use super::family::{self, sound};
 use super::table::{Families, Table};
-use super::{Decision, Event, Refused, lines};
+use super::{Decision, Ended, Event, Refused, lines};
 use crate::domain::{Clock, LibraryId, SystemClock, VendorId};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -33,6 +33,8 @@ struct Plain {
     /// In the order of [`Refused::slot`].
     refused: [IntCounter; Refused::ALL.len()],
     handshake_failures: IntCounter,
+    /// In the order of [`Ended::slot`].
+    ended: [IntCounter; Ended::ALL.len()],
     reloads_accepted: IntCounter,
     reloads_refused: IntCounter,
     reload_problems: IntCounter,
@@ -59,6 +61,7 @@ impl Plain {
         let refused_for = |cause: Refused| {
             sound(refused.get_metric_with_label_values(&[&*cause.status().to_string(), cause.as_str()]))
         };
+        let ended = family::ENDED_CONNECTIONS.counters(registry);
         let reloads = family::RELOADS.counters(registry);
         let last_reload_ok = gauge(&family::LAST_RELOAD_OK, registry);
         last_reload_ok.set(1);
@@ -68,6 +71,7 @@ impl Plain {
         Self {
             sign_in_seconds: sound(seconds.get_metric_with_label_values::<&str>(&[])),
             refused: Refused::ALL.map(refused_for),
+            ended: Ended::ALL.map(|cause| sound(ended.get_metric_with_label_values(&[cause.as_str()]))),
             handshake_failures: counter(&family::HANDSHAKE_FAILURES, registry),
             reloads_accepted: sound(reloads.get_metric_with_label_values(&["accepted"])),
             reloads_refused: sound(reloads.get_metric_with_label_values(&["refused"])),
@@ -165,6 +169,11 @@ impl Telemetry {
                 }
             }
             Event::Handshake { .. } => self.plain.handshake_failures.inc(),
+            Event::Connection { ended } => {
+                if let Some(counter) = self.plain.ended.get(ended.slot()) {
+                    counter.inc();
+                }
+            }
             Event::Reloaded { .. } => {
                 self.plain.reloads_accepted.inc();
                 self.plain.last_reload_ok.set(1);
@@ -301,6 +310,7 @@ mod tests {
                 Event::Refused { cause: Refused::ALL[usize::from(n) % Refused::ALL.len()] },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
                 Event::Handshake { cause: "not TLS" },
+                Event::Connection { ended: Ended::ALL[usize::from(n) % Ended::ALL.len()] },
                 Event::Reloaded { libraries: 2, vendors: 2 },
                 Event::ReloadRefused { problem: "vestibule.toml:3: `listen`: expected an address" },
                 Event::ReloadFailed { problems: 1 },

@@ -1,3 +1,5 @@
 //! The front as an attacker meets it: malformed and ambiguous requests, slow peers, crowds.
 mod battery;
+mod crowds;
 mod raw;
+mod slow;
