@@ -33,6 +33,10 @@ const ASK: Duration = Duration::from_secs(60);
 const HEAD_BYTES: usize = 16 * 1024;
 /// Fields in a request's head.
 const FIELDS: usize = 100;
+/// Bytes that one HTTP/1 connection holds in either direction, beside one piece of an answer. More than a head.
+const BUFFER_BYTES: usize = 20 * 1024;
+/// Bytes of an answer, encrypted, that wait for the socket.
+const RECORD_BYTES: usize = 16 * 1024;
 /// Bytes of an answer that one HTTP/2 stream holds while the browser does not take them; the vendor waits meanwhile.
 const STREAM_BYTES: usize = 64 * 1024;
 /// Requests at once on one HTTP/2 connection.
@@ -152,7 +156,8 @@ impl<H: Handler> Front<H> {
     async fn serve(self: Arc<Self>, acceptor: TlsAcceptor, (stream, admission): (TcpStream, Admission), peer: Peer) {
         let pulse = Arc::clone(&admission.pulse);
         let _ = stream.set_nodelay(true);
-        let Ok(stream) = acceptor.accept(Metered::new(stream, admission)).await else {
+        let bounded = |tls: &mut rustls::ServerConnection| tls.set_buffer_limit(Some(RECORD_BYTES));
+        let Ok(stream) = acceptor.accept_with(Metered::new(stream, admission), bounded).await else {
             let cause = if pulse.is_cut() { "slow" } else { "failed" };
             return self.telemetry.emit(&Event::Handshake { cause });
         };
@@ -192,8 +197,7 @@ impl<H: Handler> Front<H> {
             // The doorkeeper knows of every head and every pause; a timer for each request is not needed.
             .header_read_timeout(None)
             .max_headers(FIELDS)
-            .max_buf_size(64 * 1024)
-            .pipeline_flush(true);
+            .max_buf_size(BUFFER_BYTES);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
         tokio::select! {
             // What went wrong on a browser's connection is nobody's business: the browser is gone.

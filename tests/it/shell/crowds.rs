@@ -110,7 +110,7 @@ fn most() -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_house_makes_room_for_whoever_comes() {
-    const GREETED: usize = 600;
+    const GREETED: usize = 1000;
     let world = World::start();
     let most = most();
     let limits = format!("\n[limits]\nhandshake = \"10m\"\nidle = \"10m\"\nconnections = {most}\n");
