@@ -1,5 +1,5 @@
 //! More connections than there is room for: of one network, and in all.
-use super::slow::{resident, visiting};
+use super::slow::{CROWDED, resident, visiting};
 use crate::support::World;
 use crate::support::browser::trusting;
 use crate::support::figure;
@@ -111,6 +111,7 @@ fn most() -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_house_makes_room_for_whoever_comes() {
     const GREETED: usize = 1000;
+    let _alone = CROWDED.lock().await;
     let world = World::start();
     let most = most();
     let limits = format!("\n[limits]\nhandshake = \"10m\"\nidle = \"10m\"\nconnections = {most}\n");
