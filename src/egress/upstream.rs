@@ -29,7 +29,7 @@ const IDLE_CONNECTIONS: usize = 128;
 const HEAD_BYTES: usize = 64 * 1024;
 
 /// The most that is read at once.
-const BUFFER_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Why a vendor gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -59,6 +59,9 @@ pub mod decisions {
     pub mod d010 {
         #![doc = include_str!("decisions/010-http2-and-websocket-to-vendors.md")]
     }
+    pub mod d012 {
+        #![doc = include_str!("decisions/012-strict-front.md")]
+    }
 }
 
 #[cfg(test)]

@@ -164,10 +164,11 @@ impl<H: Handler> Front<H> {
         let (stream, mut back) = lend(stream);
         let http2 = stream.get_ref().is_some_and(|tls| tls.get_ref().1.alpn_protocol() == Some(b"h2"));
         pulse.greets(http2);
+        // In boxes, so that whoever never says a word costs little.
         if http2 {
-            self.serve_http2(stream, peer, &pulse).await;
+            Box::pin(self.serve_http2(stream, peer, &pulse)).await;
         } else {
-            self.serve_http1(stream, peer, &pulse).await;
+            Box::pin(self.serve_http1(stream, peer, &pulse)).await;
         }
         // It is not back where it was upgraded: then it is no longer HTTP, and not for us to end.
         if let Ok(stream) = back.try_recv()

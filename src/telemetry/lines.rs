@@ -161,6 +161,12 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         level: "INFO",
+        text: "connection ended by the front",
+        fields: &[CAUSE],
+        meaning: "A connection took too long over something, or there was no room for it. Only with request logging on.",
+    },
+    Message {
+        level: "INFO",
         text: "sign-in ended",
         fields: &[
             LIBRARY,
