@@ -3,7 +3,7 @@ use super::reply::Reply;
 use super::site::{Destination, Site, VendorSite};
 use crate::domain::{Clock, Timestamp};
 use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits};
-use crate::net::{About, Handler, Inbound, Peer, Pulse, screen};
+use crate::net::{About, Handler, Inbound, Peer, screen};
 use crate::session::ENTER_PATH;
 use crate::telemetry::{Event, Refused, Telemetry};
 use crate::web::{ClientAddress, ProblemPage};
@@ -99,7 +99,7 @@ impl Worker {
                 Err(NoVisit::Denied(why)) => return site.problem(ProblemPage::NotEntitled(why), request.headers()),
                 Err(NoVisit::Store) => return site.problem(ProblemPage::StoreDown, request.headers()),
             };
-        self.pass_on(site, vendor, request, (&visit, now, about.pulse)).await
+        self.pass_on(site, vendor, request, (&visit, now)).await
     }
 
     async fn pass_on(
@@ -107,7 +107,7 @@ impl Worker {
         site: &Site,
         vendor: &VendorSite,
         mut request: Request<Inbound>,
-        (visit, now, pulse): (&crate::egress::Visit, Timestamp, &Pulse),
+        (visit, now): (&crate::egress::Visit, Timestamp),
     ) -> Response<Reply> {
         let language = request.headers().get(ACCEPT_LANGUAGE).cloned();
         let browser = request.headers().contains_key(http::header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
@@ -123,8 +123,8 @@ impl Worker {
         };
         match answer {
             Ok(answer) => answer.map(Reply::Vendor),
-            // The browser broke it, not the vendor; the front tells the browser.
-            Err(_) if pulse.has_malformed_body() => bare(400),
+            // The browser broke it, not the vendor.
+            Err(Trouble::Browser) => bare(400),
             Err(trouble) => self.vendor_trouble(site, vendor, trouble, language.as_ref()),
         }
     }

@@ -14,6 +14,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -43,6 +44,9 @@ pub enum Trouble {
     /// The head took too long.
     #[error("the origin took too long to answer")]
     Slow,
+    /// The browser's body broke off, so that there was nothing whole to be answered.
+    #[error("the browser's body broke off")]
+    Browser,
 }
 
 impl Trouble {
@@ -57,6 +61,7 @@ impl Trouble {
             Self::Connect(NotConnected::Slow) => "connect_slow",
             Self::Broken => "broken",
             Self::Slow => "slow",
+            Self::Browser => "browser",
         }
     }
 
@@ -142,7 +147,12 @@ impl Upstream {
     /// [`Trouble`].
     pub async fn send(&self, request: OutboundRequest) -> Result<Answer, Trouble> {
         let faces = Arc::clone(&request.faces);
-        let mut answer = timeout(HEAD, self.exchange(request)).await.map_err(|_| Trouble::Slow)??;
+        let broke = request.body.broke();
+        let answer = timeout(HEAD, self.exchange(request)).await.unwrap_or(Err(Trouble::Slow));
+        let mut answer = answer.map_err(|trouble| {
+            let by_browser = broke.is_some_and(|broke| broke.load(Ordering::Relaxed));
+            if by_browser { Trouble::Browser } else { trouble }
+        })?;
         clean(answer.headers_mut(), &faces);
         Ok(answer)
     }

@@ -16,7 +16,6 @@ mod tls;
 pub use bodies::{Inbound, Unfinished};
 pub use doorkeeper::Doorkeeper;
 pub use listener::bind;
-pub use pulse::Pulse;
 pub use screen::screen;
 pub use server::{About, Front, Handler, Peer, Stop};
 pub use strict::{Fed, Framing, Then};

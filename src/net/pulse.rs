@@ -74,7 +74,7 @@ pub(super) enum Ending {
 }
 
 /// What the parts of a connection tell each other.
-pub struct Pulse {
+pub(super) struct Pulse {
     limits: Arc<Limits>,
     ticks: Ticks,
     stage: AtomicU8,
@@ -141,8 +141,7 @@ impl Pulse {
     }
 
     /// Whether a request's body turned out to be malformed after its head had been handed on.
-    #[must_use]
-    pub fn has_malformed_body(&self) -> bool {
+    pub(super) fn has_malformed_body(&self) -> bool {
         self.malformed.load(Relaxed)
     }
 

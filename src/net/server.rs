@@ -63,8 +63,6 @@ pub struct About<'c, M> {
     pub peer: Peer,
     /// What is kept beside the connection.
     pub memory: &'c M,
-    /// How the connection is.
-    pub pulse: &'c Pulse,
 }
 
 /// Whoever answers requests.
@@ -254,7 +252,7 @@ impl<H: Handler> Beside<H> {
     }
 
     async fn answer(&self, request: Request<Inbound>) -> Response<H::Body> {
-        let about = About { peer: self.peer, memory: &self.memory, pulse: &self.pulse };
+        let about = About { peer: self.peer, memory: &self.memory };
         self.handler.answer(request, about).await
     }
 

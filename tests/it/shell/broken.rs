@@ -1,5 +1,5 @@
 //! Bodies that break, and protocols that are not switched to: a vendor never takes a part for the whole.
-use super::raw::{Target, count, find, rest};
+use super::raw::{Target, count, find, number, rest};
 use crate::support::observe::{PATIENCE, metric, until};
 use crate::support::served::Served;
 use crate::support::{World, figure};
@@ -69,7 +69,7 @@ async fn a_malformed_chunk_behind_good_ones_ends_everything() {
     assert_eq!(count(&traffic, b"mark=late"), 0);
     assert!((metric(&scene.served.admin, trouble) - before).abs() < 0.5, "the vendor was blamed");
     let refused = metric(&scene.served.admin, "vestibule_refused_requests_total{cause=\"chunk\",status=\"400\"}");
-    assert!(refused >= bad.len() as f64, "{refused}");
+    assert!(refused >= number(bad.len()), "{refused}");
     let told = format!("0 of {} given to the vendor as whole; each answered 400 and closed; goal 0", bad.len());
     figure(
         "shell::broken::a_malformed_chunk_behind_good_ones_ends_everything",
@@ -81,6 +81,8 @@ async fn a_malformed_chunk_behind_good_ones_ends_everything() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_never_whole() {
     let scene = scene().await;
+    let trouble = "vestibule_vendor_trouble_total{vendor=\"atlas\"}";
+    let before = metric(&scene.served.admin, trouble);
     let cases = [("Content-Length: 100\r\n", "0123456789"), ("Transfer-Encoding: chunked\r\n", "5\r\nfirst\r\n")];
     for (number, (fields, part)) in cases.into_iter().enumerate() {
         for gently in [true, false] {
@@ -102,6 +104,7 @@ async fn a_body_that_breaks_off_is_never_whole() {
             assert_eq!(count(&scene.world.received("atlas"), format!("GET /bytes/1?behind-{name} ").as_bytes()), 1);
         }
     }
+    assert!((metric(&scene.served.admin, trouble) - before).abs() < 0.5, "the vendor was blamed");
     let told = "0 of 4 taken for whole, 0 of 4 connections to the vendor used again; goal 0";
     figure("shell::broken::a_body_that_breaks_off_is_never_whole", "bodies that break off", told);
 }

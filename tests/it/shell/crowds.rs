@@ -1,4 +1,5 @@
 //! More connections than there is room for: of one network, and in all.
+use super::raw::number;
 use super::slow::{CROWDED, resident, visiting};
 use crate::support::World;
 use crate::support::browser::trusting;
@@ -136,7 +137,7 @@ async fn a_full_house_makes_room_for_whoever_comes() {
         silent.push(from(source(number), served.port).await);
     }
     let full = |served: &Served| metric(&served.admin, "vestibule_connections");
-    until("the house is full", Duration::from_secs(60), || full(&served) >= (most - 200) as f64).await;
+    until("the house is full", Duration::from_secs(60), || full(&served) >= number(most - 200)).await;
     let held = full(&served);
     let grown = resident(served.pid()).saturating_sub(before) / 1024;
     let (mut served_new, mut slowest) = (0, Duration::ZERO);
@@ -162,5 +163,5 @@ async fn a_full_house_makes_room_for_whoever_comes() {
     figure("shell::crowds::a_full_house_makes_room_for_whoever_comes", "idle connections survived", &told);
     assert_eq!(served_new, 250, "{told}");
     assert!(old > 0 && young == 0 && shed >= 1.0, "{told}");
-    assert!(held >= (most - 200) as f64, "{told}");
+    assert!(held >= number(most - 200), "{told}");
 }

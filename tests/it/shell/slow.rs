@@ -1,5 +1,5 @@
 //! Peers that are slow on purpose: all are let go of in the limits' time, and nobody else notices.
-use super::raw::Target;
+use super::raw::{Target, number};
 use crate::support::observe::{admin, metrics, until};
 use crate::support::served::Served;
 use crate::support::steady::Steady;
@@ -101,7 +101,7 @@ async fn drip(mut stream: tokio_rustls::client::TlsStream<TcpStream>, first: Str
     let (mut reads, mut writes) = tokio::io::split(stream);
     let dripping = async {
         while writes.write_all(drop).await.is_ok() && writes.flush().await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
     let mut nowhere = Vec::new();
@@ -113,7 +113,7 @@ struct Cost {
     closed: f64,
     last: Duration,
     p99: Duration,
-    grown: i64,
+    grown: i32,
 }
 
 /// One test with a crowd at a time, or the crowds measure each other.
@@ -156,19 +156,19 @@ async fn play_once<F: Future<Output = ()> + Send + 'static>(
     let mut most = 0;
     until("the crowd is gone", Duration::from_secs(60), || {
         most = most.max(resident(served.pid()));
-        ended(served, cause) - before.0 >= CROWD as f64
+        ended(served, cause) - before.0 >= number(CROWD)
     })
     .await;
     let last = begun.elapsed();
     let (p99, _) = bystander.end().await;
     all.iter().for_each(tokio::task::JoinHandle::abort);
-    let grown = i64::try_from(most).unwrap() - i64::try_from(before.1).unwrap();
+    let grown = i32::try_from(most).unwrap() - i32::try_from(before.1).unwrap();
     Cost { closed: ended(served, cause) - before.0, last, p99, grown }
 }
 
 fn judge(what: &str, limit: Duration, cost: &Cost) {
     let test = "shell::slow::slow_crowds_are_let_go_of_and_nobody_else_notices";
-    let mib = cost.grown as f64 / 1024.0;
+    let mib = f64::from(cost.grown) / 1024.0;
     let told = format!(
         "{} of {CROWD} closed {:.1} s after the last came (limit {} s); another client's p99 {:.1} ms (goal < 50), memory {mib:+.1} MiB (goal <= +20)",
         cost.closed,
@@ -177,7 +177,7 @@ fn judge(what: &str, limit: Duration, cost: &Cost) {
         cost.p99.as_secs_f64() * 1000.0,
     );
     figure(test, what, &told);
-    assert!(cost.closed >= CROWD as f64 && cost.last <= limit + LATE, "{what}: {told}");
+    assert!(cost.closed >= number(CROWD) && cost.last <= limit + LATE, "{what}: {told}");
     assert!(cost.p99 < Duration::from_millis(50), "{what}: {told}");
     assert!(mib <= 20.0, "{what}: {told}");
 }
@@ -216,7 +216,7 @@ async fn slow_crowds_are_let_go_of_and_nobody_else_notices() {
         async move {
             stream.write_all(get.as_bytes()).await.unwrap();
             stream.flush().await.unwrap();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     })
     .await;
@@ -261,7 +261,7 @@ async fn silence_before_tls_ends_in_time() {
     let told = format!("{} of {SILENT} closed, after {first:.1?} to {last:.1?} (limit 3 s)", took.len());
     figure("shell::slow::silence_before_tls_ends_in_time", "connections silent before ClientHello", &told);
     assert!(*first >= Duration::from_secs(2) && *last < Duration::from_secs(3) + LATE, "{told}");
-    assert!(ended(&served, "handshake_slow") >= SILENT as f64);
+    assert!(ended(&served, "handshake_slow") >= number(SILENT));
 }
 
 #[tokio::test]
