@@ -3,14 +3,13 @@ use super::reply::Reply;
 use super::site::{Destination, Site, VendorSite};
 use crate::domain::{Clock, Timestamp};
 use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits, is_worker_refused};
-use crate::net::{About, Handler, Peer, Pulse, screen};
+use crate::net::{About, Handler, Inbound, Peer, screen};
 use crate::session::ENTER_PATH;
 use crate::telemetry::{Event, Refused, Telemetry};
 use crate::web::{ClientAddress, ProblemPage};
 use arc_swap::ArcSwap;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Instant;
 use tower_service::Service;
@@ -40,7 +39,7 @@ impl Handler for Arc<Worker> {
         bare(cause.status())
     }
 
-    async fn answer(&self, request: Request<Incoming>, about: About<'_, Remembered>) -> Response<Reply> {
+    async fn answer(&self, request: Request<Inbound>, about: About<'_, Remembered>) -> Response<Reply> {
         let started = Instant::now();
         let site = self.hall.site.load_full();
         let method = method_label(request.method());
@@ -67,12 +66,13 @@ impl Handler for Arc<Worker> {
 }
 
 impl Worker {
-    async fn portal_answer(&self, site: &Site, mut request: Request<Incoming>, peer: Peer) -> Response<Reply> {
+    async fn portal_answer(&self, site: &Site, mut request: Request<Inbound>, peer: Peer) -> Response<Reply> {
         if request.uri().path() == "/.well-known/jwks.json" {
             return jwks(site, request.method());
         }
         request.extensions_mut().insert(ClientAddress(peer.address.ip().to_canonical()));
-        let Ok(response) = self.portal.clone().call(request.map(axum::body::Body::new)).await;
+        let Ok(response) =
+            self.portal.clone().call(request.map(|body| axum::body::Body::new(body.within(site.form)))).await;
         response.map(Reply::from)
     }
 
@@ -80,7 +80,7 @@ impl Worker {
         &self,
         site: &Site,
         vendor: &VendorSite,
-        request: Request<Incoming>,
+        request: Request<Inbound>,
         about: &About<'_, Remembered>,
     ) -> Response<Reply> {
         let now = self.hall.clock.now();
@@ -102,15 +102,15 @@ impl Worker {
                 Err(NoVisit::Denied(why)) => return site.problem(ProblemPage::NotEntitled(why), request.headers()),
                 Err(NoVisit::Store) => return site.problem(ProblemPage::StoreDown, request.headers()),
             };
-        self.pass_on(site, vendor, request, (&visit, now, about.pulse)).await
+        self.pass_on(site, vendor, request, (&visit, now)).await
     }
 
     async fn pass_on(
         &self,
         site: &Site,
         vendor: &VendorSite,
-        mut request: Request<Incoming>,
-        (visit, now, pulse): (&crate::egress::Visit, Timestamp, &Pulse),
+        mut request: Request<Inbound>,
+        (visit, now): (&crate::egress::Visit, Timestamp),
     ) -> Response<Reply> {
         let language = request.headers().get(ACCEPT_LANGUAGE).cloned();
         let browser = request.headers().contains_key(http::header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
@@ -126,8 +126,8 @@ impl Worker {
         };
         match answer {
             Ok(answer) => answer.map(Reply::Vendor),
-            // The browser broke it, not the vendor; the front tells the browser.
-            Err(_) if pulse.has_malformed_body() => bare(400),
+            // The browser broke it, not the vendor.
+            Err(Trouble::Browser) => bare(400),
             Err(trouble) => self.vendor_trouble(site, vendor, trouble, language.as_ref()),
         }
     }
@@ -149,7 +149,7 @@ impl Worker {
         &self,
         site: &Site,
         vendor: &VendorSite,
-        request: &Request<Incoming>,
+        request: &Request<Inbound>,
         now: Timestamp,
     ) -> Response<Reply> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -185,7 +185,7 @@ fn entry_fields(query: &str) -> (String, String) {
 }
 
 /// Whoever has no session here is sent to sign in, if they came by a page that can show it.
-fn to_sign_in(site: &Site, vendor: &VendorSite, request: &Request<Incoming>) -> Response<Reply> {
+fn to_sign_in(site: &Site, vendor: &VendorSite, request: &Request<Inbound>) -> Response<Reply> {
     let mode = request.headers().get("sec-fetch-mode").map(HeaderValue::as_bytes);
     let navigates = mode.is_none_or(|mode| mode == b"navigate");
     if !(navigates && matches!(*request.method(), Method::GET | Method::HEAD)) {

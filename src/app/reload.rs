@@ -5,7 +5,7 @@ use super::running::{know, texts, watched};
 use super::site::{self, Built, Foundations};
 use crate::config::{self, Config};
 use crate::domain::Clock;
-use crate::net::Certificates;
+use crate::net::{Certificates, Doorkeeper};
 use crate::patron::Ilses;
 use crate::store::Store;
 use crate::telemetry::{Event, Telemetry};
@@ -27,6 +27,7 @@ pub(super) struct Reloader {
     pub(super) hall: Arc<Hall>,
     pub(super) house: Arc<ArcSwap<House>>,
     pub(super) certificates: Arc<Certificates>,
+    pub(super) doorkeeper: Arc<Doorkeeper>,
     pub(super) ilses: Arc<ArcSwap<Ilses>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) telemetry: Arc<Telemetry>,
@@ -155,6 +156,7 @@ impl Reloader {
     fn take_over(&self, config: &Config, built: Built) {
         know(&self.telemetry, config, &built);
         self.telemetry.log_requests(config.log.requests);
+        self.doorkeeper.heed(config.all_limits());
         self.ilses.store(Arc::new(built.ilses));
         self.house.store(Arc::new(built.house));
         self.hall.site.store(Arc::new(built.site));

@@ -8,7 +8,7 @@ use crate::config::{self, Config, PublicUrl};
 use crate::domain::settings::Problem;
 use crate::domain::{Clock, SystemClock};
 use crate::egress::Visits;
-use crate::net::{self, Certificates, Front, Inherited, Stop};
+use crate::net::{self, Certificates, Doorkeeper, Front, Inherited, Stop};
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::telemetry::admin::{IlsState, Phase, Readiness};
@@ -225,6 +225,7 @@ struct Parts {
     house: Arc<ArcSwap<web::House>>,
     front: Arc<web::Front>,
     certificates: Arc<Certificates>,
+    doorkeeper: Arc<Doorkeeper>,
     readiness: Arc<Readiness>,
     ilses: Arc<ArcSwap<crate::patron::Ilses>>,
     clock: Arc<dyn Clock>,
@@ -261,7 +262,9 @@ impl Parts {
         let asked = Arc::clone(&ilses);
         let readiness = Arc::new(Readiness::new(move || ils_states(&asked.load())));
         let loaded = built.certificates.into_iter().map(|dated| dated.certificate).collect();
-        Self { hall, house, front, certificates: Certificates::new(loaded), readiness, ilses, clock, telemetry, store }
+        let doorkeeper = Doorkeeper::new(config.all_limits(), Arc::clone(&telemetry));
+        let certificates = Certificates::new(loaded);
+        Self { hall, house, front, certificates, doorkeeper, readiness, ilses, clock, telemetry, store }
     }
 
     fn spawn_workers(
@@ -279,6 +282,7 @@ impl Parts {
             let worker = Arc::new(Worker { hall: Arc::clone(&self.hall), number, portal });
             let (tls, telemetry, stop) = (Arc::clone(&tls), Arc::clone(&self.telemetry), stop.clone());
             let accepting = accepting.clone();
+            let doorkeeper = Arc::clone(&self.doorkeeper);
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(NotStarted::system("cannot start a worker"))?;
             let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
@@ -287,6 +291,7 @@ impl Parts {
                     tls: Arc::clone(&tls),
                     telemetry: Arc::clone(&telemetry),
                     stop: stop.clone(),
+                    doorkeeper: Arc::clone(&doorkeeper),
                 };
                 runtime.block_on(work(sockets, front, (&stop, &accepting)));
             });
@@ -314,6 +319,7 @@ impl Parts {
             hall: Arc::clone(&self.hall),
             house: Arc::clone(&self.house),
             certificates: Arc::clone(&self.certificates),
+            doorkeeper: Arc::clone(&self.doorkeeper),
             ilses: Arc::clone(&self.ilses),
             clock: Arc::clone(&self.clock),
             telemetry: Arc::clone(&self.telemetry),

@@ -44,6 +44,8 @@ pub(super) struct Site {
     pub(super) rules: Rules,
     pub(super) jwks: Bytes,
     pub(super) pages: Arc<Pages>,
+    /// How long a form's body may take.
+    pub(super) form: std::time::Duration,
     /// What the library systems were built from.
     pub(super) bases: Bases,
 }
@@ -108,7 +110,16 @@ pub(super) fn build(
         keys,
     };
     let jwks = Bytes::from(ring.published().to_owned());
-    let site = Site { portal_origin: config.public.origin(), hosts, vendors, rules, jwks, pages, bases };
+    let site = Site {
+        portal_origin: config.public.origin(),
+        hosts,
+        vendors,
+        rules,
+        jwks,
+        pages,
+        form: config.limits.form,
+        bases,
+    };
     Ok(Built { site, house, certificates, ilses })
 }
 

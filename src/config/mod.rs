@@ -1,7 +1,7 @@
 //! The configuration: one TOML file with includes, read strictly. Every problem is told at once, with its key path and
 //! line; secrets come from files or the environment only. Everything is parsed before any socket opens.
 use crate::domain::settings::{Place, Problem, Reader, Reading, Table};
-use crate::domain::{AddressRule, Library, Licence, Timestamp, Vendor};
+use crate::domain::{AddressRule, Library, Licence, Limits, Timestamp, Vendor};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ mod certificate;
 mod guessing;
 mod library;
 mod licence;
+mod limits;
 mod load;
 mod names;
 mod parse;
@@ -102,6 +103,8 @@ pub struct Config {
     pub pages: Option<PathBuf>,
     /// How long a stopping process waits for requests under way.
     pub drain: Duration,
+    /// What the front bears.
+    pub limits: Limits,
     /// Library systems; the tables are opaque here and read by `patron::ils`.
     pub ilses: Vec<IlsSettings>,
     /// Libraries.
@@ -121,6 +124,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// The limits of connections. Whoever is inside a library shares its address.
+    #[must_use]
+    pub fn all_limits(&self) -> Limits {
+        let mut limits = self.limits.clone();
+        limits.shared.extend(&self.session.premises);
+        limits.shared.extend(self.libraries.iter().flat_map(|settings| &settings.library.premises));
+        limits
+    }
+
     /// The secrets that the opaque tables name.
     #[must_use]
     pub fn secrets(&self) -> FileSecrets {

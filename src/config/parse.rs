@@ -5,9 +5,9 @@ use super::library::{self, Libraries};
 use super::load::{self, Tree};
 use super::vendor::{self, Vendors};
 use super::{Config, Draft, FileSecrets, GuessingSettings, LogSettings, PublicUrl, SessionSettings};
-use super::{guessing, licence, names};
+use super::{guessing, licence, limits, names};
 use crate::domain::settings::{Place, Problem, Reader, Reading, Table, Value, join};
-use crate::domain::{AddressRule, Licence, Timestamp};
+use crate::domain::{AddressRule, Licence, Limits, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -157,6 +157,7 @@ impl Parts {
             log: top.log,
             pages: top.pages,
             drain: top.drain,
+            limits: top.limits,
             ilses: self.libraries.ilses,
             libraries: self.libraries.all,
             vendors: self.vendors.all,
@@ -185,6 +186,7 @@ pub(super) struct Top {
     log: LogSettings,
     pages: Option<PathBuf>,
     drain: Duration,
+    limits: Limits,
 }
 
 impl Top {
@@ -209,6 +211,7 @@ impl Top {
             guessing: guessing::read(root),
             log: log(root),
             pages: pages(root, context),
+            limits: limits::read(root),
             drain: root.duration("drain", Duration::ZERO..=HOUR).unwrap_or(Duration::from_secs(30)),
         }
     }

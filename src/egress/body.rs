@@ -5,25 +5,46 @@ use super::pool::Lease;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+
+/// The browser's body broke off: then the vendor must not take what came for the whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the browser's body broke off")]
+pub struct BrokenOff(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+type Browser = Pin<Box<dyn Body<Data = Bytes, Error = BrokenOff> + Send>>;
 
 /// A request's body on its way to a vendor.
 pub struct OutboundBody {
-    inner: Option<Incoming>,
+    inner: Option<Browser>,
     held: Option<super::continuing::Held>,
+    /// Whether the browser's body broke off; there is none where there is no body.
+    broke: Option<Arc<AtomicBool>>,
 }
 
 impl OutboundBody {
     /// No body.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { inner: None, held: None }
+        Self { inner: None, held: None, broke: None }
     }
 
-    pub(super) const fn stream(inner: Incoming) -> Self {
-        Self { inner: Some(inner), held: None }
+    pub(super) fn stream<B>(inner: B) -> Self
+    where
+        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Send + 'static,
+    {
+        let inner = Box::pin(inner.map_err(|why| BrokenOff(Box::new(why))));
+        Self { inner: Some(inner), held: None, broke: Some(Arc::default()) }
+    }
+
+    /// Tells, also when the body is gone, whether it broke off on the browser's side.
+    pub(super) fn broke(&self) -> Option<Arc<AtomicBool>> {
+        self.broke.clone()
     }
 
     /// Holds the body back until the vendor asks for it (RFC 9110 §10.1.1).
@@ -34,7 +55,7 @@ impl OutboundBody {
 
 impl Body for OutboundBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -45,7 +66,10 @@ impl Body for OutboundBody {
             self.held = None;
         }
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(inner).poll_frame(cx));
+        let frame = ready!(inner.as_mut().poll_frame(cx));
+        if let (Some(Err(_)), Some(broke)) = (&frame, &self.broke) {
+            broke.store(true, Ordering::Relaxed);
+        }
         Poll::Ready(frame.map(|frame| frame.map(cleaned)))
     }
 

@@ -20,7 +20,7 @@ mod wire;
 pub use crate::patron::Pseudonym;
 pub use answer::Answer;
 pub use assertion::{Assertion, Release};
-pub use body::{InboundBody, OutboundBody};
+pub use body::{BrokenOff, InboundBody, OutboundBody};
 pub use connect::{Checked, Connector, NotConnected, Resolve, TlsTrust};
 pub use headers::{is_forwarding_header, is_passed_header, is_worker_refused};
 pub use request::{OutboundRequest, PublicHost};

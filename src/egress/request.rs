@@ -6,10 +6,10 @@ use super::headers::{is_forwarding_header, is_passed_header};
 use super::visit::Visit;
 use crate::domain::Vendor;
 use crate::session::COOKIE_PREFIX;
+use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// A vendor's two faces, prepared once for a configuration: its public host here, and its origin there.
@@ -57,7 +57,10 @@ pub struct OutboundRequest {
 impl OutboundRequest {
     /// Takes from `inbound` what may cross to `vendor`.
     #[must_use]
-    pub fn from_inbound(inbound: Request<Incoming>, vendor: &Vendor, faces: &Arc<PublicHost>, visit: &Visit) -> Self {
+    pub fn from_inbound<B>(inbound: Request<B>, vendor: &Vendor, faces: &Arc<PublicHost>, visit: &Visit) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Send + 'static,
+    {
         let (parts, body) = inbound.into_parts();
         let upgrade = upgrade_wanted(&parts.method, parts.version, &parts.headers);
         let path = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));

@@ -17,6 +17,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -26,7 +27,7 @@ const HEAD: Duration = Duration::from_secs(60);
 const HEAD_BYTES: usize = 64 * 1024;
 
 /// The most that is read at once.
-const BUFFER_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Why a vendor gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +44,9 @@ pub enum Trouble {
     /// Too many requests wait for it already.
     #[error("too many requests wait for the origin")]
     Busy,
+    /// The browser's body broke off, so that there was nothing whole to be answered.
+    #[error("the browser's body broke off")]
+    Browser,
 }
 
 impl Trouble {
@@ -58,6 +62,7 @@ impl Trouble {
             Self::Broken => "broken",
             Self::Slow => "slow",
             Self::Busy => "busy",
+            Self::Browser => "browser",
         }
     }
 
@@ -88,7 +93,12 @@ impl Upstream {
     pub async fn send(&self, request: OutboundRequest) -> Result<Answer, Trouble> {
         let faces = Arc::clone(&request.faces);
         let _place = self.connector.place().ok_or(Trouble::Busy)?;
-        let mut answer = timeout(HEAD, self.exchange(request)).await.map_err(|_| Trouble::Slow)??;
+        let broke = request.body.broke();
+        let answer = timeout(HEAD, self.exchange(request)).await.unwrap_or(Err(Trouble::Slow));
+        let mut answer = answer.map_err(|trouble| {
+            let by_browser = broke.is_some_and(|broke| broke.load(Ordering::Relaxed));
+            if by_browser { Trouble::Browser } else { trouble }
+        })?;
         clean(answer.headers_mut(), &faces);
         Ok(answer)
     }

@@ -65,6 +65,9 @@ pub mod decisions {
     pub mod d011 {
         #![doc = include_str!("decisions/011-guessing.md")]
     }
+    pub mod d012 {
+        #![doc = include_str!("decisions/012-strict-front.md")]
+    }
     pub mod d013 {
         #![doc = include_str!("decisions/013-store-in-a-file.md")]
     }

@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -101,7 +100,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<S> {
 }
 
 /// Ends our side and reads what still comes, until the peer has ended its side or the patience is over.
-pub(super) async fn linger(mut stream: TlsStream<TcpStream>) {
+pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: TlsStream<S>) {
     let end = async {
         stream.shutdown().await?;
         // Not through TLS: what comes is thrown away.

@@ -1,6 +1,9 @@
 //! Serving connections: handshake, the version that ALPN chose, requests, and a stop that lets what is under way end.
+use super::bodies::{Inbound, Outgoing};
+use super::doorkeeper::{Admission, Doorkeeper};
 use super::linger::{Lent, lend, linger};
-use super::pulse::Pulse;
+use super::metered::Metered;
+use super::pulse::{Pulse, UnderWay};
 use super::strict::{Strict, refusal_of};
 use crate::telemetry::{Event, Refused, Telemetry};
 use bytes::Bytes;
@@ -24,18 +27,28 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a request's head may take; also how long an HTTP/1.1 connection may be idle.
-const HEAD: Duration = Duration::from_secs(60);
+/// How often a browser on HTTP/2 is asked whether it is there.
+const ASK: Duration = Duration::from_secs(60);
 /// The largest request head.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Fields in a request's head.
 const FIELDS: usize = 100;
+/// Bytes that one HTTP/1 connection holds in either direction, beside one piece of an answer. More than a head.
+const BUFFER_BYTES: usize = 20 * 1024;
+/// Bytes of an answer, encrypted, that wait for the socket.
+const RECORD_BYTES: usize = 16 * 1024;
 /// Bytes of an answer that one HTTP/2 stream holds while the browser does not take them; the vendor waits meanwhile.
 const STREAM_BYTES: usize = 64 * 1024;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
+
+/// Streams of one HTTP/2 connection that the browser began and gave up before they were looked at, until it is
+/// closed (CVE-2023-44487, CVE-2025-8671).
+const RESETS: usize = 32;
+/// The same, through its fault, in a connection's whole life.
+const FAULTS: usize = 128;
+/// Bytes of request bodies that one HTTP/2 connection may send before they are taken.
+const WINDOW: u32 = 1024 * 1024;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
@@ -50,14 +63,12 @@ pub struct About<'c, M> {
     pub peer: Peer,
     /// What is kept beside the connection.
     pub memory: &'c M,
-    /// How the connection is.
-    pub pulse: &'c Pulse,
 }
 
 /// Whoever answers requests.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// The kind of body in its answers.
-    type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Send + 'static;
+    type Body: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Send + Unpin + 'static;
 
     /// What is kept beside each connection, for as long as it lives.
     type Memory: Default + Send + Sync + 'static;
@@ -65,7 +76,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers one request.
     fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Request<Inbound>,
         about: About<'_, Self::Memory>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
@@ -112,6 +123,8 @@ pub struct Front<H> {
     pub telemetry: Arc<Telemetry>,
     /// How it is stopped.
     pub stop: Stop,
+    /// Who counts its connections.
+    pub doorkeeper: Arc<Doorkeeper>,
 }
 
 impl<H: Handler> Front<H> {
@@ -119,6 +132,7 @@ impl<H: Handler> Front<H> {
     pub async fn run(self, listener: TcpListener) {
         let front = Arc::new(self);
         let acceptor = TlsAcceptor::from(Arc::clone(&front.tls));
+        tokio::spawn(Arc::clone(&front.doorkeeper).look_round(front.stop.clone()));
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -126,7 +140,9 @@ impl<H: Handler> Front<H> {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let serving = Arc::clone(&front).serve(acceptor.clone(), stream, Peer { address });
+                    // Whoever is not admitted is not worth a handshake.
+                    let Some(admission) = front.doorkeeper.admit(address.ip()) else { continue };
+                    let serving = Arc::clone(&front).serve(acceptor.clone(), (stream, admission), Peer { address });
                     front.stop.connections.spawn(serving);
                 }
                 // Out of descriptors, or the peer was gone before we came: neither is helped by spinning.
@@ -135,28 +151,41 @@ impl<H: Handler> Front<H> {
         }
     }
 
-    async fn serve(self: Arc<Self>, acceptor: TlsAcceptor, stream: TcpStream, peer: Peer) {
-        let _counted = Counted::one(Arc::clone(&self.telemetry));
+    async fn serve(self: Arc<Self>, acceptor: TlsAcceptor, (stream, admission): (TcpStream, Admission), peer: Peer) {
+        let pulse = Arc::clone(&admission.pulse);
         let _ = stream.set_nodelay(true);
-        let stream = match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(_)) => return self.telemetry.emit(&Event::Handshake { cause: "failed" }),
-            Err(_) => return self.telemetry.emit(&Event::Handshake { cause: "slow" }),
+        let bounded = |tls: &mut rustls::ServerConnection| tls.set_buffer_limit(Some(RECORD_BYTES));
+        let Ok(stream) = acceptor.accept_with(Metered::new(stream, admission), bounded).await else {
+            let cause = if pulse.is_cut() { "slow" } else { "failed" };
+            return self.telemetry.emit(&Event::Handshake { cause });
         };
         let (stream, mut back) = lend(stream);
-        if stream.get_ref().is_some_and(|tls| tls.get_ref().1.alpn_protocol() == Some(b"h2")) {
-            self.serve_http2(stream, peer).await;
+        let http2 = stream.get_ref().is_some_and(|tls| tls.get_ref().1.alpn_protocol() == Some(b"h2"));
+        pulse.greets(http2);
+        // In boxes, so that whoever never says a word costs little.
+        if http2 {
+            Box::pin(self.serve_http2(stream, peer, &pulse)).await;
         } else {
-            self.serve_http1(stream, peer).await;
+            Box::pin(self.serve_http1(stream, peer, &pulse)).await;
         }
         // It is not back where it was upgraded: then it is no longer HTTP, and not for us to end.
-        if let Ok(stream) = back.try_recv() {
+        if let Ok(stream) = back.try_recv()
+            && !pulse.is_cut()
+        {
             linger(stream).await;
         }
     }
 
-    async fn serve_http1(self: Arc<Self>, stream: Lent<TlsStream<TcpStream>>, peer: Peer) {
-        let beside = Arc::new(Beside::new(&self, peer));
+    /// Resolves when a connection is to end with the request that is under way.
+    async fn is_to_end(&self, pulse: &Pulse) {
+        tokio::select! {
+            () = self.stop.begun() => {}
+            () = pulse.is_asked_to_leave() => {}
+        }
+    }
+
+    async fn serve_http1(self: Arc<Self>, stream: Lent<TlsStream<Metered<TcpStream>>>, peer: Peer, pulse: &Arc<Pulse>) {
+        let beside = Arc::new(Beside::new(&self, peer, pulse));
         let stream = Strict::new(stream, Arc::clone(&beside.pulse));
         let service = service_fn(move |request| {
             let beside = Arc::clone(&beside);
@@ -164,41 +193,44 @@ impl<H: Handler> Front<H> {
         });
         let mut builder = http1::Builder::new();
         builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
+            // The doorkeeper knows of every head and every pause; a timer for each request is not needed.
+            .header_read_timeout(None)
             .max_headers(FIELDS)
-            .max_buf_size(64 * 1024)
-            .pipeline_flush(true);
+            .max_buf_size(BUFFER_BYTES);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
         tokio::select! {
             // What went wrong on a browser's connection is nobody's business: the browser is gone.
             _ = connection.as_mut() => {}
-            () = self.stop.begun() => {
+            () = self.is_to_end(pulse) => {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;
             }
         }
     }
 
-    async fn serve_http2(self: Arc<Self>, stream: Lent<TlsStream<TcpStream>>, peer: Peer) {
-        let beside = Arc::new(Beside::new(&self, peer));
+    async fn serve_http2(self: Arc<Self>, stream: Lent<TlsStream<Metered<TcpStream>>>, peer: Peer, pulse: &Arc<Pulse>) {
+        let beside = Arc::new(Beside::new(&self, peer, pulse));
         let service = service_fn(move |request| {
             let beside = Arc::clone(&beside);
             // hyper moves a stream's future several times on its way into a task of its own; a pointer moves cheaply.
-            Box::pin(async move { Ok::<_, Infallible>(beside.answer(request).await) })
+            Box::pin(async move { Ok::<_, Infallible>(beside.answer_second(request).await) })
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
+            .max_pending_accept_reset_streams(RESETS)
+            .max_local_error_reset_streams(FAULTS)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
             .max_send_buf_size(STREAM_BYTES)
             .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
-            .keep_alive_interval(HEAD)
+            .keep_alive_interval(ASK)
             .keep_alive_timeout(Duration::from_secs(20));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             _ = connection.as_mut() => {}
-            () = self.stop.begun() => {
+            () = self.is_to_end(pulse) => {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;
             }
@@ -215,17 +247,30 @@ struct Beside<H: Handler> {
 }
 
 impl<H: Handler> Beside<H> {
-    fn new(front: &Front<H>, peer: Peer) -> Self {
-        Self { handler: front.handler.clone(), peer, memory: H::Memory::default(), pulse: Arc::default() }
+    fn new(front: &Front<H>, peer: Peer, pulse: &Arc<Pulse>) -> Self {
+        Self { handler: front.handler.clone(), peer, memory: H::Memory::default(), pulse: Arc::clone(pulse) }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<H::Body> {
-        let about = About { peer: self.peer, memory: &self.memory, pulse: &self.pulse };
+    async fn answer(&self, request: Request<Inbound>) -> Response<H::Body> {
+        let about = About { peer: self.peer, memory: &self.memory };
         self.handler.answer(request, about).await
     }
 
+    /// Answers a request over HTTP/2.
+    async fn answer_second(&self, request: Request<Incoming>) -> Response<Outgoing<H::Body>> {
+        let under_way = UnderWay::new(&self.pulse);
+        let request = request.map(|body| Inbound::new(body, Some(Arc::clone(&self.pulse))));
+        self.answer(request).await.map(|body| Outgoing::new(body, under_way))
+    }
+
     /// Answers a request over HTTP/1.
-    async fn answer_first(&self, request: Request<Incoming>) -> Response<H::Body> {
+    async fn answer_first(&self, request: Request<Incoming>) -> Response<Outgoing<H::Body>> {
+        let under_way = UnderWay::new(&self.pulse);
+        let request = request.map(|body| Inbound::new(body, None));
+        self.answer_or_refuse(request).await.map(|body| Outgoing::new(body, under_way))
+    }
+
+    async fn answer_or_refuse(&self, request: Request<Inbound>) -> Response<H::Body> {
         if let Some(cause) = refusal_of(&request) {
             return self.handler.refusal(cause);
         }
@@ -236,21 +281,5 @@ impl<H: Handler> Beside<H> {
         }
         // Whatever was made of half a body, the browser is to know that the other half was refused.
         if self.pulse.has_malformed_body() { self.handler.refusal(Refused::Chunk) } else { response }
-    }
-}
-
-/// One connection in the gauge, for as long as it lives.
-struct Counted(Arc<Telemetry>);
-
-impl Counted {
-    fn one(telemetry: Arc<Telemetry>) -> Self {
-        telemetry.connections(1);
-        Self(telemetry)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.connections(-1);
     }
 }

@@ -188,6 +188,61 @@ impl Refused {
     }
 }
 
+/// Why a connection was ended, or not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// Its network has as many as it may have.
+    NetworkFull,
+    /// There are as many as there may be, and all are busy.
+    Full,
+    /// It had nothing to do for longest when there were as many as there may be.
+    Shed,
+    /// Its TLS handshake took too long.
+    HandshakeSlow,
+    /// The head of a request took too long.
+    HeadSlow,
+    /// The body of a request came too slowly.
+    BodySlow,
+    /// An answer was taken too slowly.
+    AnswerStalled,
+    /// It had nothing to do for long.
+    Idle,
+}
+
+impl Ended {
+    /// Every cause, in the order of [`Ended::slot`].
+    pub const ALL: [Self; 8] = [
+        Self::NetworkFull,
+        Self::Full,
+        Self::Shed,
+        Self::HandshakeSlow,
+        Self::HeadSlow,
+        Self::BodySlow,
+        Self::AnswerStalled,
+        Self::Idle,
+    ];
+
+    /// The word in the log and the metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NetworkFull => "network_full",
+            Self::Full => "full",
+            Self::Shed => "shed",
+            Self::HandshakeSlow => "handshake_slow",
+            Self::HeadSlow => "head_slow",
+            Self::BodySlow => "body_slow",
+            Self::AnswerStalled => "answer_stalled",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// Where the cause stands in [`Ended::ALL`].
+    pub(super) const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
@@ -266,6 +321,11 @@ pub enum Event<'a> {
     Handshake {
         /// Why, in words of ours.
         cause: &'static str,
+    },
+    /// A connection was ended by us, or not begun.
+    Connection {
+        /// Why.
+        ended: Ended,
     },
     /// A configuration took over.
     Reloaded {

@@ -65,6 +65,8 @@ catalogue! {
         "Requests refused before anyone looked at them (malformed, unknown host, too large), by status and cause";
     HANDSHAKE_FAILURES "vestibule_handshake_failures_total" Kind::Counter, [],
         "Connections that ended before a first request, such as in the TLS handshake";
+    ENDED_CONNECTIONS "vestibule_ended_connections_total" Kind::Counter, ["cause"],
+        "Connections that the front ended or did not begin, by cause: network_full, full, shed, handshake_slow, head_slow, body_slow, answer_stalled, idle";
     RELOADS "vestibule_reloads_total" Kind::Counter, ["result"],
         "Reloads of the configuration: accepted, or refused (the old one stays)";
     RELOAD_PROBLEMS "vestibule_reload_problems_total" Kind::Counter, [],

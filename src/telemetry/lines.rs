@@ -15,7 +15,7 @@ impl Event<'_> {
     /// Whether the event is about a single request or connection, so that its line appears only when requests are
     /// logged: anyone on the net can cause as many as they like.
     pub(super) const fn is_of_a_request(&self) -> bool {
-        matches!(self, Self::Request { .. } | Self::Refused { .. } | Self::Handshake { .. })
+        matches!(self, Self::Request { .. } | Self::Refused { .. } | Self::Handshake { .. } | Self::Connection { .. })
     }
 }
 
@@ -49,6 +49,9 @@ pub(super) fn write(event: &Event<'_>) {
         }
         Event::Handshake { cause } => {
             tracing::event!(target: TARGET, Level::INFO, cause, "connection ended before a request");
+        }
+        Event::Connection { ended } => {
+            tracing::event!(target: TARGET, Level::INFO, cause = ended.as_str(), "connection ended by the front");
         }
         Event::SignIn { library, outcome, took } => {
             let (library, outcome, duration_ms) = (library.as_str(), outcome.as_str(), ms(took));
@@ -179,6 +182,12 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         level: "INFO",
+        text: "connection ended by the front",
+        fields: &[CAUSE],
+        meaning: "A connection took too long over something, or there was no room for it. Only with request logging on.",
+    },
+    Message {
+        level: "INFO",
         text: "sign-in ended",
         fields: &[
             LIBRARY,
@@ -271,7 +280,7 @@ mod tests {
     use super::*;
     use crate::domain::{Denial, Fault, LibraryId, VendorId};
     use crate::telemetry::log::{LogFormat, capture::log_of};
-    use crate::telemetry::{Decision, Refused, SignIn};
+    use crate::telemetry::{Decision, Ended, Refused, SignIn};
     use std::collections::BTreeSet;
 
     /// The lines of one event of each kind.
@@ -292,6 +301,7 @@ mod tests {
                 Event::Refused { cause: Refused::HostUnknown },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
                 Event::Handshake { cause: "not TLS" },
+                Event::Connection { ended: Ended::Shed },
                 Event::Reloaded { libraries: 1, vendors: 2 },
                 Event::ReloadRefused { problem: "vestibule.toml:3: `listen`: expected an address" },
                 Event::ReloadFailed { problems: 1 },
@@ -329,7 +339,8 @@ mod tests {
     fn no_field_of_an_event_can_hold_what_a_request_brought() {
         // Text that is not constant is allowed only where the operator wrote it.
         let of_the_operator = ["ils", "problem", "detail", "name"];
-        let closed = ["& 'static str", "Duration", "SignIn", "Fault", "Decision", "Refused", "bool", "u16", "usize"];
+        let closed =
+            ["& 'static str", "Duration", "SignIn", "Fault", "Decision", "Refused", "Ended", "bool", "u16", "usize"];
         let ids = ["& 'a LibraryId", "& 'a VendorId", "Option < & 'a VendorId >"];
         let file = syn::parse_file(include_str!("event.rs")).expect("Rust");
         let events = file.items.iter().find_map(|item| match item {

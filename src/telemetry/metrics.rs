@@ -1,7 +1,7 @@
 //! The metrics registry and the one function that turns an event into a line and a count.
 use super::family::{self, sound};
 use super::table::{Families, Table};
-use super::{Decision, Event, Refused, lines};
+use super::{Decision, Ended, Event, Refused, lines};
 use crate::domain::{Clock, LibraryId, SystemClock, VendorId};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -33,6 +33,8 @@ struct Plain {
     /// In the order of [`Refused::slot`].
     refused: [IntCounter; Refused::ALL.len()],
     handshake_failures: IntCounter,
+    /// In the order of [`Ended::slot`].
+    ended: [IntCounter; Ended::ALL.len()],
     reloads_accepted: IntCounter,
     reloads_refused: IntCounter,
     reload_problems: IntCounter,
@@ -63,6 +65,7 @@ impl Plain {
         let refused_for = |cause: Refused| {
             sound(refused.get_metric_with_label_values(&[&*cause.status().to_string(), cause.as_str()]))
         };
+        let ended = family::ENDED_CONNECTIONS.counters(registry);
         let reloads = family::RELOADS.counters(registry);
         let upgrades = family::UPGRADES.counters(registry);
         let store_working = gauge(&family::STORE_WORKING, registry);
@@ -75,6 +78,7 @@ impl Plain {
         Self {
             sign_in_seconds: sound(seconds.get_metric_with_label_values::<&str>(&[])),
             refused: Refused::ALL.map(refused_for),
+            ended: Ended::ALL.map(|cause| sound(ended.get_metric_with_label_values(&[cause.as_str()]))),
             handshake_failures: counter(&family::HANDSHAKE_FAILURES, registry),
             reloads_accepted: sound(reloads.get_metric_with_label_values(&["accepted"])),
             reloads_refused: sound(reloads.get_metric_with_label_values(&["refused"])),
@@ -176,6 +180,11 @@ impl Telemetry {
                 }
             }
             Event::Handshake { .. } => self.plain.handshake_failures.inc(),
+            Event::Connection { ended } => {
+                if let Some(counter) = self.plain.ended.get(ended.slot()) {
+                    counter.inc();
+                }
+            }
             Event::Reloaded { .. } => {
                 self.plain.reloads_accepted.inc();
                 self.plain.last_reload_ok.set(1);
@@ -320,6 +329,7 @@ mod tests {
                 Event::Refused { cause: Refused::ALL[usize::from(n) % Refused::ALL.len()] },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
                 Event::Handshake { cause: "not TLS" },
+                Event::Connection { ended: Ended::ALL[usize::from(n) % Ended::ALL.len()] },
                 Event::Reloaded { libraries: 2, vendors: 2 },
                 Event::ReloadRefused { problem: "vestibule.toml:3: `listen`: expected an address" },
                 Event::ReloadFailed { problems: 1 },
@@ -402,8 +412,10 @@ mod tests {
             ("vestibule_requests_total{status=\"5xx\",vendor=\"portal\"}", 4.0),
             ("vestibule_request_seconds_count{vendor=\"world-book\"}", 0.0),
             ("vestibule_vendor_trouble_total{vendor=\"atlas\"}", 2.0),
-            ("vestibule_refused_requests_total{status=\"421\"}", 2.0),
-            ("vestibule_refused_requests_total{status=\"other\"}", 2.0),
+            ("vestibule_refused_requests_total{cause=\"target\",status=\"400\"}", 2.0),
+            ("vestibule_refused_requests_total{cause=\"field_name\",status=\"400\"}", 2.0),
+            ("vestibule_ended_connections_total{cause=\"body_slow\"}", 2.0),
+            ("vestibule_ended_connections_total{cause=\"head_slow\"}", 2.0),
             ("vestibule_handshake_failures_total", 4.0),
             ("vestibule_reloads_total{result=\"refused\"}", 4.0),
             ("vestibule_reload_problems_total", 4.0),

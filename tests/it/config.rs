@@ -117,6 +117,8 @@ const CASES: &[Case] = &[
     ]),
     Case(&[("[[licence]]", "[[license]]")], &["20: `license`: unknown key; did you mean `licence`?"]),
     Case(&[("state_dir = \"state\"", "session.idel = \"5m\"")], &["3: `session.idel`: unknown key; did you mean `idle`?"]),
+    Case(&[("state_dir = \"state\"", "limits.idel = \"5m\"")], &["3: `limits.idel`: unknown key; did you mean `idle`?"]),
+    Case(&[("state_dir = \"state\"", "limits.connections = 0")], &["3: `limits.connections`: expected a whole number from 1 to 10000000, found one outside"]),
     Case(&[("state_dir = \"state\"", "xyzzy = 1")], &["3: `xyzzy`: unknown key"]),
     // Kinds of values.
     Case(&[("\"state\"", "7")], &["3: `state_dir`: expected a string, found a whole number"]),

@@ -75,8 +75,8 @@ impl Chunks {
                 self.left = (if digits == 0 { 0 } else { self.left << 4 }) | u64::from(digit);
                 At::Size(digits + 1)
             }
-            (At::Size(1..), b'\r') | (At::Extension, b'\r') => At::SizeLf,
-            (At::Size(1..), b';') | (At::Blank, b';') => self.aside(At::Extension)?,
+            (At::Size(1..) | At::Extension, b'\r') => At::SizeLf,
+            (At::Size(1..) | At::Blank, b';') => self.aside(At::Extension)?,
             (At::Size(1..) | At::Blank, b' ' | b'\t') => self.aside(At::Blank)?,
             (At::Extension, _) if is_text(byte) => self.aside(At::Extension)?,
             (At::SizeLf, b'\n') if self.left == 0 => At::Trailer,

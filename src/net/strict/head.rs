@@ -103,7 +103,7 @@ fn request_line(line: &[u8]) -> Result<Asked<'_>, Refused> {
         return Err(Refused::Method);
     }
     // Visible ASCII; a fragment never leaves a browser (RFC 9110 §7.1).
-    if !target.iter().fold(true, |fits, b| fits & (b'!'..=b'~').contains(b) & (*b != b'#')) {
+    if !target.iter().fold(true, |fits, b| fits & is_of_target(*b)) {
         return Err(Refused::Target);
     }
     match target {
@@ -204,33 +204,13 @@ fn number(digits: &[u8]) -> Option<Length> {
 
 /// RFC 9110 §5.6.2.
 pub(super) const fn is_token(b: u8) -> bool {
-    const TOKEN: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut b = 0_u8;
-        while b < 128 {
-            table[b as usize] = b.is_ascii_alphanumeric()
-                || matches!(
-                    b,
-                    b'!' | b'#'
-                        | b'$'
-                        | b'%'
-                        | b'&'
-                        | b'\''
-                        | b'*'
-                        | b'+'
-                        | b'-'
-                        | b'.'
-                        | b'^'
-                        | b'_'
-                        | b'`'
-                        | b'|'
-                        | b'~'
-                );
-            b += 1;
-        }
-        table
-    };
-    TOKEN[b as usize]
+    b.is_ascii_alphanumeric()
+        || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+/// What may stand in a target: visible ASCII, and no fragment.
+const fn is_of_target(b: u8) -> bool {
+    matches!(b, b'!'..=b'~') && b != b'#'
 }
 
 /// What may stand in a field's value (RFC 9110 §5.5): no control but the tab.

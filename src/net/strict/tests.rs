@@ -285,7 +285,7 @@ proptest! {
 /// A strict stream over a pipe, and the pipe's other end.
 fn pipe() -> (Strict<tokio::io::DuplexStream>, tokio::io::DuplexStream, Arc<Pulse>) {
     let (near, far) = tokio::io::duplex(1 << 16);
-    let pulse = Arc::<Pulse>::default();
+    let pulse = Arc::new(Pulse::new(Arc::default(), Arc::default()));
     (Strict::new(near, Arc::clone(&pulse)), far, pulse)
 }
 

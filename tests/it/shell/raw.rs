@@ -116,3 +116,8 @@ pub fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 pub fn count(bytes: &[u8], wanted: &[u8]) -> usize {
     bytes.windows(wanted.len()).filter(|window| *window == wanted).count()
 }
+
+/// A count beside a metric.
+pub fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
