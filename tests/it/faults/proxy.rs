@@ -72,10 +72,17 @@ impl Proxy {
         tokio::spawn(keeper.keep(listener, ways));
         let seen = Arc::clone(&proxy.seen);
         tokio::spawn(async move {
-            let mut look = tokio::time::interval(Duration::from_millis(10));
+            let mut look = tokio::time::interval(Duration::from_millis(50));
+            // The table is long on a busy machine, and reading it must not keep the scenes waiting.
+            look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 look.tick().await;
-                seen.most.fetch_max(open_connections_to(port), SeqCst);
+                let seen = Arc::clone(&seen);
+                let looked =
+                    tokio::task::spawn_blocking(move || seen.most.fetch_max(open_connections_to(port), SeqCst));
+                if looked.await.is_err() {
+                    return;
+                }
             }
         });
         proxy
