@@ -72,10 +72,17 @@ impl Proxy {
         tokio::spawn(keeper.keep(listener, ways));
         let seen = Arc::clone(&proxy.seen);
         tokio::spawn(async move {
-            let mut look = tokio::time::interval(Duration::from_millis(10));
+            let mut look = tokio::time::interval(Duration::from_millis(250));
+            // The table is long on a busy machine, and reading it must not keep the scenes waiting.
+            look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 look.tick().await;
-                seen.most.fetch_max(open_connections_to(port), SeqCst);
+                let seen = Arc::clone(&seen);
+                let looked =
+                    tokio::task::spawn_blocking(move || seen.most.fetch_max(open_connections_to(port), SeqCst));
+                if looked.await.is_err() {
+                    return;
+                }
             }
         });
         proxy
@@ -91,7 +98,9 @@ impl Proxy {
 fn open_connections_to(port: u16) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let to = format!("0100007F:{port:04X}");
-    let fields = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    // Other work may have left tens of thousands of lines; few are about this port.
+    let lines = table.lines().skip(1).filter(|line| line.contains(&to));
+    let fields = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
     let open = fields.filter(|f| f[2] == to && matches!(f[3], "01" | "02"));
     open.filter(|f| !f[1].starts_with("0200007F")).count()
 }
@@ -144,7 +153,8 @@ impl Keeper {
                     }
                     stream = accepted => {
                         keeper.seen.taken.lock().unwrap().push(Instant::now());
-                        keeper.seen.most.fetch_max(open_connections_to(keeper.port), SeqCst);
+                        let (seen, port) = (Arc::clone(&keeper.seen), keeper.port);
+                        drop(tokio::task::spawn_blocking(move || seen.most.fetch_max(open_connections_to(port), SeqCst)));
                         tokio::spawn(Arc::clone(&keeper).carry(stream, ways.clone()));
                     }
                 }
