@@ -3,7 +3,7 @@ use super::reply::Reply;
 use super::site::{Destination, Site, VendorSite};
 use crate::domain::{Clock, Timestamp};
 use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits, is_worker_refused};
-use crate::net::{Handler, Peer, screen};
+use crate::net::{Handler, Peer, TOO_MANY_COOKIES, screen};
 use crate::session::ENTER_PATH;
 use crate::telemetry::{Event, Telemetry};
 use crate::web::{ClientAddress, ProblemPage};
@@ -44,7 +44,7 @@ impl Handler for Arc<Worker> {
             Ok(host) => site.destination(&host),
             Err(refused) => {
                 self.hall.telemetry.emit(&Event::Refused { status: refused.status, cause: refused.cause });
-                return bare(refused.status);
+                return if refused.cause == TOO_MANY_COOKIES { cleared() } else { bare(refused.status) };
             }
         };
         let (vendor, response) = match destination {
@@ -225,6 +225,14 @@ fn bare(status: u16) -> Response<Reply> {
     let mut response = Response::new(Reply::empty());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The way out for a browser that a page has filled with cookies: they go, and the next request is as good as any.
+fn cleared() -> Response<Reply> {
+    let mut response = bare(431);
+    let field = HeaderName::from_static("clear-site-data");
+    response.headers_mut().insert(field, HeaderValue::from_static("\"cookies\""));
     response
 }
 

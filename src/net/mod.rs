@@ -5,8 +5,9 @@ mod listener;
 mod screen;
 mod server;
 mod tls;
+mod turns;
 
 pub use listener::bind;
-pub use screen::{Screened, screen};
+pub use screen::{Screened, TOO_MANY_COOKIES, screen};
 pub use server::{Front, Handler, Peer, Stop};
 pub use tls::{Certificates, LoadedCertificate, server_config};

@@ -1,7 +1,11 @@
 //! The screen: what a request must look like before anyone answers it.
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use super::server::HEAD_BYTES;
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Version};
 use std::borrow::Cow;
+
+/// The cause where cookies alone are more than a whole head may be.
+pub const TOO_MANY_COOKIES: &str = "cookies_too_large";
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +33,26 @@ pub fn screen<B>(request: &Request<B>) -> Result<Cow<'_, str>, Screened> {
     if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
         return refuse(400, "length_and_coding");
     }
+    check_size(request, headers)?;
     let authority = authority(request, headers)?;
     match host_of(authority) {
         None => refuse(400, "host_malformed"),
         Some(host) if host.bytes().any(|b| b.is_ascii_uppercase()) => Ok(Cow::Owned(host.to_ascii_lowercase())),
         Some(host) => Ok(Cow::Borrowed(host)),
     }
+}
+
+/// Heads are read longer than they may be, so that cookies which are too many can be told from the rest: no other site can
+/// make a browser send them, so to clear them is safe.
+fn check_size<B>(request: &Request<B>, headers: &HeaderMap) -> Result<(), Screened> {
+    let cookies: usize = headers.get_all(COOKIE).iter().map(http::HeaderValue::len).sum();
+    if cookies > HEAD_BYTES {
+        return refuse(431, TOO_MANY_COOKIES);
+    }
+    let target = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    // As HTTP/2 counts (RFC 9113 §10.5.1).
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+    if target + fields > HEAD_BYTES + 4096 { refuse(431, "head_too_large") } else { Ok(()) }
 }
 
 /// One authority: the `Host` field, or HTTP/2's pseudo-field; where there are both, they are the same.

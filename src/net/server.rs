@@ -1,5 +1,6 @@
 //! Serving connections: handshake, the version that ALPN chose, requests, and a stop that lets what is under way end.
 use super::linger::{Lent, lend, linger};
+use super::turns::Turns;
 use crate::telemetry::{Event, Telemetry};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -26,7 +27,10 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a request's head may take; also how long an HTTP/1.1 connection may be idle.
 const HEAD: Duration = Duration::from_secs(60);
 /// The largest request head.
-const HEAD_BYTES: usize = 16 * 1024;
+pub(super) const HEAD_BYTES: usize = 16 * 1024;
+/// The largest head that is read on HTTP/2. It is larger, since there whoever reads a head that is too large answers without
+/// us; but a browser that was filled with cookies needs an answer that clears them.
+const READ_BYTES: u32 = 1024 * 1024;
 /// Fields in a request's head.
 const FIELDS: usize = 100;
 /// Bytes of an answer that one HTTP/2 stream holds while the browser does not take them; the vendor waits meanwhile.
@@ -176,10 +180,10 @@ impl<H: Handler> Front<H> {
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
             .max_send_buf_size(STREAM_BYTES)
-            .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+            .max_header_list_size(READ_BYTES)
             .keep_alive_interval(HEAD)
             .keep_alive_timeout(Duration::from_secs(20));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(Turns::on(stream)), service));
         tokio::select! {
             _ = connection.as_mut() => {}
             () = self.stop.begun() => {
