@@ -35,6 +35,9 @@ const READ_BYTES: u32 = 1024 * 1024;
 const FIELDS: usize = 100;
 /// Bytes of an answer that one HTTP/2 stream holds while the browser does not take them; the vendor waits meanwhile.
 const STREAM_BYTES: usize = 64 * 1024;
+/// Streams of one HTTP/2 connection that break the rules so that we have to reset them; then the connection is ended, since
+/// each may have begun work at a vendor (CVE-2025-8671). Browsers break none.
+const FAULTS: usize = 128;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 
@@ -181,6 +184,7 @@ impl<H: Handler> Front<H> {
             .max_concurrent_streams(STREAMS)
             .max_send_buf_size(STREAM_BYTES)
             .max_header_list_size(READ_BYTES)
+            .max_local_error_reset_streams(Some(FAULTS))
             .keep_alive_interval(HEAD)
             .keep_alive_timeout(Duration::from_secs(20));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(Turns::on(stream)), service));
