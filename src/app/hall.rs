@@ -36,7 +36,13 @@ impl Handler for Arc<Worker> {
 
     fn refusal(&self, cause: Refused) -> Response<Reply> {
         self.hall.telemetry.emit(&Event::Refused { cause });
-        bare(cause.status())
+        let mut response = bare(cause.status());
+        if cause == Refused::CookiesTooLarge {
+            // The way out for a browser that a page has filled with cookies: they go, and the next request is as good as any.
+            let field = HeaderName::from_static("clear-site-data");
+            response.headers_mut().insert(field, HeaderValue::from_static("\"cookies\""));
+        }
+        response
     }
 
     async fn answer(&self, request: Request<Inbound>, about: About<'_, Remembered>) -> Response<Reply> {

@@ -13,6 +13,7 @@ mod screen;
 mod server;
 mod strict;
 mod tls;
+mod turns;
 
 pub use bodies::{Inbound, Unfinished};
 pub use doorkeeper::Doorkeeper;

@@ -1,8 +1,9 @@
 //! The screen: what a request must look like before anyone answers it, in either version of HTTP. What only the bytes
 //! of an HTTP/1 connection can tell is looked at before, by [`super::strict`].
 use super::authority::host_of;
+use super::server::HEAD_BYTES;
 use crate::telemetry::Refused;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, Method, Request, Version};
 use std::borrow::Cow;
 
@@ -52,9 +53,7 @@ fn stream_fields<B>(request: &Request<B>) -> Result<(), Refused> {
     if HOP.iter().any(|name| headers.contains_key(name)) || headers.get_all(TE).iter().any(|te| te != "trailers") {
         return Err(Refused::Hop);
     }
-    if headers.len() > FIELDS {
-        return Err(Refused::FieldCount);
-    }
+    check_size(request)?;
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let digits = |value: &http::HeaderValue| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
     if lengths.next().is_some_and(|length| !digits(length)) || lengths.next().is_some() {
@@ -67,6 +66,24 @@ fn stream_fields<B>(request: &Request<B>) -> Result<(), Refused> {
         return Err(Refused::Target);
     }
     Ok(())
+}
+
+/// Heads are read longer than they may be, so that cookies which are too many can be told from the rest: no other site can
+/// make a browser send them, so to clear them is safe.
+fn check_size<B>(request: &Request<B>) -> Result<(), Refused> {
+    let headers = request.headers();
+    let cookies: usize = headers.get_all(COOKIE).iter().map(http::HeaderValue::len).sum();
+    if cookies > HEAD_BYTES {
+        return Err(Refused::CookiesTooLarge);
+    }
+    // A browser may send each cookie in a field of its own (RFC 9113 §8.2.3).
+    let others = headers.len().saturating_sub(headers.get_all(COOKIE).iter().count());
+    if others > FIELDS {
+        return Err(Refused::FieldCount);
+    }
+    let target = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+    if target + fields > HEAD_BYTES + 4096 { Err(Refused::HeadTooLarge) } else { Ok(()) }
 }
 
 /// One authority: the `Host` field, or HTTP/2's pseudo-field; where there are both, they are the same.

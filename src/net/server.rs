@@ -5,6 +5,7 @@ use super::linger::{Lent, lend, linger};
 use super::metered::Metered;
 use super::pulse::{Pulse, UnderWay};
 use super::strict::{Strict, refusal_of};
+use super::turns::Turns;
 use crate::telemetry::{Event, Refused, Telemetry};
 use bytes::Bytes;
 use http::header::UPGRADE;
@@ -30,7 +31,10 @@ use tokio_util::task::TaskTracker;
 /// How often a browser on HTTP/2 is asked whether it is there.
 const ASK: Duration = Duration::from_secs(60);
 /// The largest request head.
-const HEAD_BYTES: usize = 16 * 1024;
+pub(super) const HEAD_BYTES: usize = 16 * 1024;
+/// The largest head that is read on HTTP/2. It is larger, since there whoever reads a head that is too large answers without
+/// us; but a browser that was filled with cookies needs an answer that clears them.
+const READ_BYTES: u32 = 1024 * 1024;
 /// Fields in a request's head.
 const FIELDS: usize = 100;
 /// Bytes that one HTTP/1 connection holds in either direction, beside one piece of an answer. More than a head.
@@ -45,7 +49,8 @@ const STREAMS: u32 = 128;
 /// Streams of one HTTP/2 connection that the browser began and gave up before they were looked at, until it is
 /// closed (CVE-2023-44487, CVE-2025-8671).
 const RESETS: usize = 32;
-/// The same, through its fault, in a connection's whole life.
+/// Streams of one HTTP/2 connection that break the rules so that we have to reset them, in its whole life; then it is
+/// ended, since each may have begun work at a vendor (CVE-2025-8671). Browsers break none.
 const FAULTS: usize = 128;
 /// Bytes of request bodies that one HTTP/2 connection may send before they are taken.
 const WINDOW: u32 = 1024 * 1024;
@@ -224,10 +229,10 @@ impl<H: Handler> Front<H> {
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .max_send_buf_size(STREAM_BYTES)
-            .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+            .max_header_list_size(READ_BYTES)
             .keep_alive_interval(ASK)
             .keep_alive_timeout(Duration::from_secs(20));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(Turns::on(stream)), service));
         tokio::select! {
             _ = connection.as_mut() => {}
             () = self.is_to_end(pulse) => {

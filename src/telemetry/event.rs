@@ -85,6 +85,8 @@ pub enum Refused {
     FieldCount,
     /// The head is too large.
     HeadTooLarge,
+    /// The cookies alone are larger than a head may be.
+    CookiesTooLarge,
     /// No `Host`.
     HostMissing,
     /// `Host` more than once.
@@ -113,7 +115,7 @@ pub enum Refused {
 
 impl Refused {
     /// Every cause, in the order of [`Refused::slot`].
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::RequestLine,
         Self::Version,
         Self::Method,
@@ -124,6 +126,7 @@ impl Refused {
         Self::FieldValue,
         Self::FieldCount,
         Self::HeadTooLarge,
+        Self::CookiesTooLarge,
         Self::HostMissing,
         Self::HostTwice,
         Self::HostMalformed,
@@ -152,6 +155,7 @@ impl Refused {
             Self::FieldValue => "field_value",
             Self::FieldCount => "field_count",
             Self::HeadTooLarge => "head_too_large",
+            Self::CookiesTooLarge => "cookies_too_large",
             Self::HostMissing => "host_missing",
             Self::HostTwice => "host_twice",
             Self::HostMalformed => "host_malformed",
@@ -174,7 +178,7 @@ impl Refused {
             Self::TargetTooLong => 414,
             Self::Expectation => 417,
             Self::HostUnknown => 421,
-            Self::FieldCount | Self::HeadTooLarge => 431,
+            Self::FieldCount | Self::HeadTooLarge | Self::CookiesTooLarge => 431,
             Self::Method | Self::CodingUnknown => 501,
             Self::Version => 505,
             _ => 400,

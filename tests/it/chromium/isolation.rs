@@ -54,12 +54,21 @@ async fn a_vendor_cannot_shadow_evict_or_bomb_the_portal_s_session() {
     assert!(size > 100_000, "{size}");
     assert_eq!(scene.session().await, session);
     assert!(scene.is_signed_in().await, "the login host answers");
-    // Vendors' hosts are one site: there the reader is shut out until the cookies go (decision 001).
+    // Vendors' hosts are one site, so there the reader is shut out (decision 001).
     scene.visitor.open(&scene.neighbour_url("/bombed")).await;
     let shut = scene.neighbour.of("/bombed").is_empty();
+    assert!(shut, "{}", scene.visitor.text().await);
+    // The refusal clears the cookies, so to try again is all that it takes.
+    scene.visitor.open(&scene.neighbour_url("/bombed")).await;
+    scene.visitor.see_heading("A page").await;
+    assert_eq!(scene.neighbour.of("/bombed").len(), 1);
     let test = "chromium::isolation::a_vendor_cannot_shadow_evict_or_bomb_the_portal_s_session";
     figure(test, "portal session after 60 shadow cookies, 800 cookies and a cookie bomb", "unchanged, signed in");
-    figure(test, "a neighbour's host after a cookie bomb", &format!("{size} bytes of cookies; shut out: {shut}"));
+    figure(
+        test,
+        "a neighbour's host after a cookie bomb",
+        &format!("{size} bytes of cookies: shut out once, then cleared by us and open again"),
+    );
     scene.end().await;
 }
 
