@@ -62,7 +62,10 @@ impl Program {
         let child = self.spawn(theirs).map_err(|_| "it could not be started")?;
         let pid = child.id();
         let mut candidate = Candidate(Some(child));
-        send_descriptors(&ours, held).map_err(|_| "the sockets could not be handed over")?;
+        send_descriptors(&ours, held).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => "it ended before it served",
+            _ => "the sockets could not be handed over",
+        })?;
         let conversation = ours.set_nonblocking(true).and_then(|()| tokio::net::UnixStream::from_std(ours));
         let mut conversation = conversation.map_err(|_| "no conversation could be opened")?;
         match timeout(PATIENCE, conversation.read_u8()).await {
