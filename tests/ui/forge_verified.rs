@@ -2,7 +2,7 @@
 use vestibule::patron::{Subject, Verified};
 
 fn forge(subject: Subject, library: vestibule::domain::LibraryId) -> Verified {
-    Verified { library, subject, standing: vestibule::domain::Standing::good() }
+    Verified { library, subject, standing: vestibule::domain::Standing::good(), device: None }
 }
 
 fn main() {}
