@@ -11,7 +11,7 @@ pub fn harden() -> Result<(), String> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).map_err(|e| format!("cannot forbid core files: {e}"))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|e| format!("cannot become non-dumpable: {e}"))?;
-    std::panic::set_hook(Box::new(|panic| tell_where(panic)));
+    std::panic::set_hook(Box::new(tell_where));
     let files = rustix::process::getrlimit(Resource::Nofile);
     let most = Rlimit { current: files.maximum, maximum: files.maximum };
     // Fewer connections, then; not a reason to stay down.

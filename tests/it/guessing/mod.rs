@@ -236,7 +236,6 @@ async fn a_throttled_answer_says_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the store is in memory on this branch; take this line out when it is in a file"]
 async fn counters_survive_the_end_of_the_process() {
     let door = Door::open(QUICK, AS_IT_COMES).await;
     let visitor = door.visitor([127, 0, 70, 1]).await;
