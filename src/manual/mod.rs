@@ -1,5 +1,5 @@
 //! The manual, as chapters: [running Vestibule](operating), [every metric and log line](messages), [what it does with
-//! personal data](privacy), [whom it withstands](threats), and [why it is as it is](decisions).
+//! personal data](privacy), [whom it withstands](threats), [what its tests measured](figures), and [why it is as it is](decisions).
 //!
 //! The chapters are files beside this one, to be read there as well. A link between them stands in its file as a reference
 //! to the other file; the definition put before the file here comes first and so leads to the chapter instead.
@@ -25,8 +25,12 @@ pub mod privacy {
 pub mod threats {
     #![doc = "[privacy]: super::privacy\n[domains]: super::decisions::d001\n[replies]: super::decisions::d007\n"]
     #![doc = "[tickets]: super::decisions::d004\n[headers]: super::decisions::d009\n[guessing]: super::decisions::d011\n"]
-    #![doc = "[store]: super::decisions::d013\n"]
+    #![doc = "[store]: super::decisions::d013\n[front]: super::decisions::d012\n[figures]: super::figures\n"]
     #![doc = include_str!("threats.md")]
+}
+
+pub mod figures {
+    #![doc = include_str!("figures.md")]
 }
 
 /// Decisions: context, choice, what was given up, and what would change our mind. They are numbered and never rewritten; a
