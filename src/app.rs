@@ -11,6 +11,6 @@ mod state;
 mod systems;
 mod upgrade;
 
-pub use process::harden;
+pub use process::{harden, withhold_panics};
 pub use running::{NotStarted, Running, start, take_over};
 pub use upgrade::Program;

@@ -4,6 +4,7 @@ use vestibule::cli::{self, Exit, Out};
 
 fn main() -> ExitCode {
     let mut out = Out::standard();
+    vestibule::app::withhold_panics();
     // One TLS provider for the whole process; a second installation would be a mistake in this file.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         out.trouble("vestibule: cryptography could not be set up");

@@ -2,8 +2,8 @@
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use std::io::{self, Write};
 
-/// No core file, no words of a panic, and no other process of the same user may read this one's memory. Raises the limit of open files to
-/// what the operating system allows.
+/// No core file, and no other process of the same user may read this one's memory. Raises the limit of open files to what
+/// the operating system allows.
 ///
 /// # Errors
 /// A sentence for the operator.
@@ -11,12 +11,16 @@ pub fn harden() -> Result<(), String> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).map_err(|e| format!("cannot forbid core files: {e}"))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|e| format!("cannot become non-dumpable: {e}"))?;
-    std::panic::set_hook(Box::new(tell_where));
     let files = rustix::process::getrlimit(Resource::Nofile);
     let most = Rlimit { current: files.maximum, maximum: files.maximum };
     // Fewer connections, then; not a reason to stay down.
     let _ = setrlimit(Resource::Nofile, most);
     Ok(())
+}
+
+/// From now on a panic tells its place and nothing else.
+pub fn withhold_panics() {
+    std::panic::set_hook(Box::new(tell_where));
 }
 
 /// A panic's place, without its words: they may quote the text that some function stumbled over, such as a card.
@@ -38,7 +42,7 @@ mod tests {
     #[test]
     #[ignore = "panics, as it should"]
     fn panics_over_a_card() {
-        super::harden().unwrap();
+        super::withhold_panics();
         let quoted = std::panic::catch_unwind(|| format!("é{CARD}")[1..].len());
         assert!(quoted.is_err());
         panic!("no such card: {CARD}");

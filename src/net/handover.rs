@@ -24,7 +24,8 @@ const WORD: &[u8] = b"vestibule hands over, form 1\n";
 pub fn send_descriptors(to: &UnixStream, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
-    if !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
+    // The space is a little larger than what it is asked for.
+    if descriptors.len() > MOST || !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let sent = sendmsg(to, &[IoSlice::new(WORD)], &mut beside, SendFlags::NOSIGNAL)?;

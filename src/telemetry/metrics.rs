@@ -413,7 +413,7 @@ mod tests {
             ("vestibule_request_seconds_count{vendor=\"world-book\"}", 0.0),
             ("vestibule_vendor_trouble_total{vendor=\"atlas\"}", 2.0),
             ("vestibule_refused_requests_total{cause=\"target\",status=\"400\"}", 2.0),
-            ("vestibule_refused_requests_total{cause=\"field_name\",status=\"400\"}", 2.0),
+            ("vestibule_refused_requests_total{cause=\"field_value\",status=\"400\"}", 2.0),
             ("vestibule_ended_connections_total{cause=\"body_slow\"}", 2.0),
             ("vestibule_ended_connections_total{cause=\"head_slow\"}", 2.0),
             ("vestibule_handshake_failures_total", 4.0),
