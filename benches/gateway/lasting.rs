@@ -182,8 +182,8 @@ fn draw(found: &Soak) -> Outcome<PathBuf> {
         });
         format!("<polyline fill=\"none\" stroke=\"{colour}\" points=\"{points}\"/>")
     };
-    let (resident, files): (fn(&Look) -> f64, fn(&Look) -> f64) =
-        (|look| mebibytes(look.resident), |look| as_float(look.files as u64));
+    let resident: fn(&Look) -> f64 = |look| mebibytes(look.resident);
+    let files: fn(&Look) -> f64 = |look| as_float(look.files as u64);
     let text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDE} {HIGH}\" font-family=\"sans-serif\" font-size=\"12\">\
          <rect width=\"{WIDE}\" height=\"{HIGH}\" fill=\"white\"/>{}{}\

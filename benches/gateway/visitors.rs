@@ -197,8 +197,8 @@ async fn post(
 
 /// A cookie that an answer sets.
 fn cookie(head: &http::response::Parts, name: &str) -> Outcome<String> {
-    let fields = head.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
-    let value = fields.filter_map(|field| field.strip_prefix(name)?.strip_prefix('=')?.split(';').next()).next();
+    let mut fields = head.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    let value = fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('=')?.split(';').next());
     value.map(str::to_owned).ok_or_else(|| format!("expected the cookie {name} with {}", head.status).into())
 }
 
