@@ -27,7 +27,7 @@ pub(crate) struct Ground {
     pub(crate) origin: u16,
     /// The origin's port for TLS, to be asked without any proxy.
     pub(crate) origin_tls: u16,
-    /// The port to which the origin hands `WebSocket`s on; nobody listens there until somebody does.
+    /// The port to which the origin hands what leaves HTTP; nobody listens there until somebody does.
     pub(crate) socket: u16,
     _backend: Server,
 }
