@@ -46,6 +46,10 @@ state_dir = "state"
 pseudonym_key_file = "{PSEUDONYM_KEY}"
 session_key_file = "{SESSION_KEY}"
 
+# Everybody comes from this machine.
+[limits]
+shared_networks = ["127.0.0.0/8"]
+
 [log]
 format = "human"
 

@@ -6,9 +6,10 @@ use super::wire::Watch;
 use hyper::client::conn::{http1, http2};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(55);
@@ -38,6 +39,8 @@ struct Shelf {
     ready: Vec<Idle>,
     /// In the order in which they came.
     resting: VecDeque<Idle>,
+    /// Whether somebody comes by to drop what has grown old.
+    swept: bool,
 }
 
 /// What becomes of a connection after an answer was read to its end.
@@ -57,6 +60,8 @@ pub(super) enum Next {
 pub(super) struct Pool {
     idle: Mutex<Shelf>,
     pub(super) http2: Mutex<Option<Http2>>,
+    /// How many HTTP/1 connections are open, also those in use.
+    pub(super) open: Arc<AtomicUsize>,
 }
 
 /// A connection in use, on its way back to the idle ones.
@@ -85,7 +90,7 @@ impl Lease {
 }
 
 impl Pool {
-    fn keep(&self, line: Line, next: Next) {
+    fn keep(self: &Arc<Self>, line: Line, next: Next) {
         let mut kept = self.idle.lock();
         if kept.ready.len() + kept.resting.len() >= IDLE_CONNECTIONS {
             return;
@@ -94,8 +99,20 @@ impl Pool {
         match next {
             Next::Ready => kept.ready.push(idle),
             Next::Rest => kept.resting.push_back(idle),
-            Next::Close => {}
+            Next::Close => return,
         }
+        if !std::mem::replace(&mut kept.swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    /// Drops what has grown old; tells whether anything is left.
+    fn drop_old(&self) -> bool {
+        let mut kept = self.idle.lock();
+        kept.ready.retain(|idle| idle.since.elapsed() < IDLE);
+        kept.resting.retain(|idle| idle.since.elapsed() < IDLE);
+        kept.swept = !(kept.ready.is_empty() && kept.resting.is_empty());
+        kept.swept
     }
 
     /// The connection used last, and whether that is a while ago; what is old, closed or not quiet is dropped.
@@ -107,6 +124,16 @@ impl Pool {
             }
         }
         None
+    }
+}
+
+/// Comes by until nothing is left: a vendor whom nobody asks any more keeps no connection of ours.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        sleep(IDLE).await;
+        if !pool.upgrade().is_some_and(|pool| pool.drop_old()) {
+            return;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -26,8 +26,12 @@ const HEAD: Duration = Duration::from_secs(60);
 /// How much of an answer's head is read.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// The most that is read at once.
+/// The most that is read at once, also where a worker has few connections to the vendor. More at once is quicker, and
+/// readers who take nothing are to cost little.
 const BUFFER_BYTES: usize = 16 * 1024;
+const WIDE_BYTES: usize = 32 * 1024;
+/// Connections that are few.
+const FEW: usize = 48;
 
 /// Why a vendor gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -150,8 +154,8 @@ impl Upstream {
     ) -> Result<Answer, Trouble> {
         let watch = connection.watch();
         let sender = match connection {
-            Connection::Plain(stream) => handshake(TokioIo::new(stream)).await?,
-            Connection::Tls(stream) => handshake(TokioIo::new(stream)).await?,
+            Connection::Plain(stream) => handshake(TokioIo::new(stream), &self.pool.open).await?,
+            Connection::Tls(stream) => handshake(TokioIo::new(stream), &self.pool.open).await?,
         };
         self.send_http1(Line { sender, watch }, request, expects).await.map_err(|_| Trouble::Broken)
     }
@@ -284,11 +288,18 @@ async fn send_http2(mut sender: Http2, request: OutboundRequest) -> Result<Answe
     Ok(response.map(|body| InboundBody::new(body, None)))
 }
 
-async fn handshake(io: impl Read + Write + Unpin + Send + 'static) -> Result<Http1, Trouble> {
+async fn handshake(io: impl Read + Write + Unpin + Send + 'static, open: &Arc<AtomicUsize>) -> Result<Http1, Trouble> {
+    let buffer = if open.load(Ordering::Relaxed) < FEW { WIDE_BYTES } else { BUFFER_BYTES };
     let mut builder = http1::Builder::new();
-    builder.max_header_size(HEAD_BYTES).max_buf_size(BUFFER_BYTES);
+    builder.max_header_size(HEAD_BYTES).max_buf_size(buffer);
     let (sender, connection) = builder.handshake(io).await.map_err(|_| Trouble::Broken)?;
-    tokio::spawn(connection);
+    open.fetch_add(1, Ordering::Relaxed);
+    let open = Arc::clone(open);
+    tokio::spawn(async move {
+        // How it ended is told to whoever waits for an answer on it.
+        let (Ok(()) | Err(_)) = connection.await;
+        open.fetch_sub(1, Ordering::Relaxed);
+    });
     Ok(sender)
 }
 

@@ -41,6 +41,9 @@ struct Book {
     number: u64,
 }
 
+/// Connections that are few.
+const FEW: usize = 64;
+
 /// Counts connections and ends those that take too long.
 pub struct Doorkeeper {
     limits: ArcSwap<Limits>,
@@ -59,6 +62,8 @@ pub(super) struct Admission {
     network: Network,
     number: u64,
     pub(super) pulse: Arc<Pulse>,
+    /// Whether few others were connected when it came.
+    pub(super) among_few: bool,
 }
 
 impl Drop for Admission {
@@ -114,6 +119,7 @@ impl Doorkeeper {
             drop(book);
             return self.turn_away(Ended::Full);
         }
+        let among_few = book.open.len() < FEW;
         book.number += 1;
         let number = book.number;
         let pulse = Arc::new(Pulse::new(limits, Arc::clone(&self.ticks)));
@@ -122,7 +128,7 @@ impl Doorkeeper {
         drop(book);
         self.telemetry.connections(1);
         (0..shed).for_each(|_| self.telemetry.emit(&Event::Connection { ended: Ended::Shed }));
-        Some(Admission { keeper: Arc::clone(self), network, number, pulse })
+        Some(Admission { keeper: Arc::clone(self), network, number, pulse, among_few })
     }
 
     fn turn_away<T>(&self, ended: Ended) -> Option<T> {

@@ -143,8 +143,8 @@ impl Framing {
         }
         self.seen = bytes.len();
         match bytes.len() {
-            // The request line has no end yet.
-            length if length > LINE_BYTES && self.line <= 2 => Err(Refused::TargetTooLong),
+            // The request line has no end yet; its CR may be there.
+            length if length - self.line > LINE_BYTES + 1 && self.line <= 2 => Err(Refused::TargetTooLong),
             length if length > HEAD_BYTES => Err(Refused::HeadTooLarge),
             _ => Ok(None),
         }

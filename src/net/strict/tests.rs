@@ -125,6 +125,24 @@ fn request_lines_have_one_reading() {
 }
 
 #[test]
+fn the_longest_line_is_the_same_in_pieces() {
+    for (length, fits) in [(8192, true), (8193, false)] {
+        for start in ["", "\r\n"] {
+            let line = format!("GET /{} HTTP/1.1", "a".repeat(length - 14));
+            assert_eq!(line.len(), length);
+            let request = format!("{start}{line}\r\nHost: a\r\n\r\n");
+            for cut in [start.len() + length - 1, start.len() + length, start.len() + length + 1] {
+                let mut framing = Framing::default();
+                let first = framing.feed(&request.as_bytes()[..cut]).then;
+                let accepted =
+                    matches!(first, Then::More) && matches!(framing.feed(request.as_bytes()).then, Then::More);
+                assert_eq!(accepted, fits, "{length} bytes, cut at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
 fn fields_have_one_reading() {
     for (bad, cause) in [
         ("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", Refused::LengthAndCoding),

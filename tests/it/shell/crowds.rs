@@ -5,7 +5,7 @@ use crate::support::World;
 use crate::support::browser::trusting;
 use crate::support::figure;
 use crate::support::observe::{metric, until};
-use crate::support::served::Served;
+use crate::support::served::{Served, limited};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -61,9 +61,9 @@ async fn is_closed(stream: &mut TlsStream<TcpStream>) -> bool {
 #[tokio::test]
 async fn one_network_has_its_share_and_no_more() {
     let world = World::start();
-    let limits = "\n[limits]\nconnections_per_network = 5\nshared_networks = [\"127.0.9.0/24\"]\n\
+    let limits = "connections_per_network = 5\nshared_networks = [\"127.0.9.0/24\"]\n\
                   connections_per_shared_network = 12\n";
-    let served = Served::beside(&world, |text| text + limits).await;
+    let served = Served::beside(&world, |text| limited(&text, limits)).await;
     let cookie = visiting(&world, &served).await;
     let guest = Guest { tls: trusting(&world.path("ca"), &[b"http/1.1"]), served: &served, cookie };
     for (source, share) in [([127, 0, 7, 7], 5), ([127, 0, 9, 9], 12)] {
@@ -115,8 +115,8 @@ async fn a_full_house_makes_room_for_whoever_comes() {
     let _alone = CROWDED.lock().await;
     let world = World::start();
     let most = most();
-    let limits = format!("\n[limits]\nhandshake = \"10m\"\nidle = \"10m\"\nconnections = {most}\n");
-    let served = Served::beside(&world, |text| text + &limits).await;
+    let limits = format!("handshake = \"10m\"\nidle = \"10m\"\nconnections = {most}\n");
+    let served = Served::beside(&world, |text| limited(&text, &limits)).await;
     let cookie = visiting(&world, &served).await;
     let guest = Guest { tls: trusting(&world.path("ca"), &[b"http/1.1"]), served: &served, cookie };
     let before = resident(served.pid());

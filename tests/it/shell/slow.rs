@@ -1,7 +1,7 @@
 //! Peers that are slow on purpose: all are let go of in the limits' time, and nobody else notices.
 use super::raw::{Target, number};
 use crate::support::observe::{admin, metrics, until};
-use crate::support::served::Served;
+use crate::support::served::{Served, limited};
 use crate::support::steady::Steady;
 use crate::support::{Browser, World, figure};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const CROWD: usize = 300;
 const SILENT: usize = 50;
 
 /// Limits for a test that is to end soon.
-const LIMITS: &str = "\n[limits]\nhandshake = \"3s\"\nrequest_head = \"4s\"\nidle = \"60s\"\nrequest_body = \"4s\"\n\
+const LIMITS: &str = "handshake = \"3s\"\nrequest_head = \"4s\"\nidle = \"60s\"\nrequest_body = \"4s\"\n\
                       answer = \"4s\"\nconnections_per_network = 5000\n";
 
 /// How long after its limit the last of a crowd may go: the doorkeeper looks round a few times a second, the connections
@@ -186,7 +186,7 @@ fn judge(what: &str, limit: Duration, cost: &Cost) {
 async fn slow_crowds_are_let_go_of_and_nobody_else_notices() {
     let _alone = CROWDED.lock().await;
     let world = World::start();
-    let served = Served::beside(&world, |text| text + LIMITS).await;
+    let served = Served::beside(&world, |text| limited(&text, LIMITS)).await;
     let cookie = visiting(&world, &served).await;
     let ca = world.path("ca");
     let target = Target::new(&ca, &served.vendor_url("atlas", "/"), cookie.clone());
@@ -228,7 +228,7 @@ async fn slow_crowds_are_let_go_of_and_nobody_else_notices() {
 #[tokio::test]
 async fn silence_before_tls_ends_in_time() {
     let world = World::start();
-    let served = Served::beside(&world, |text| text + LIMITS).await;
+    let served = Served::beside(&world, |text| limited(&text, LIMITS)).await;
     let mut all = Vec::new();
     for number in 0..SILENT {
         let port = served.port;
@@ -267,7 +267,7 @@ async fn silence_before_tls_ends_in_time() {
 #[tokio::test]
 async fn an_idle_connection_is_closed_cleanly() {
     let world = World::start();
-    let served = Served::beside(&world, |text| text + "\n[limits]\nidle = \"1s\"\n").await;
+    let served = Served::beside(&world, |text| limited(&text, "idle = \"1s\"\n")).await;
     let cookie = visiting(&world, &served).await;
     let target = Target::new(&world.path("ca"), &served.vendor_url("atlas", "/"), cookie.clone());
     let mut stream = target.connect().await;

@@ -9,6 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+/// The demo's configuration with a test's own `[limits]` in place of its own.
+pub fn limited(text: &str, limits: &str) -> String {
+    let own = "[limits]\nshared_networks = [\"127.0.0.0/8\"]\n";
+    assert!(text.contains(own));
+    text.replace(own, &format!("[limits]\n{limits}"))
+}
+
 pub const PORTAL_HOST: &str = "login.vestibule.localhost";
 
 /// A port that was free a moment ago.

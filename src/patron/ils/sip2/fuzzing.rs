@@ -101,7 +101,7 @@ impl Library {
         conversation.pass_prompts(&self.0).await?;
         conversation.log_in(&self.0).await?;
         let _ = conversation.status(&self.0).await?;
-        conversation.ask(&self.0, &question, now.date()).await
+        conversation.ask(&self.0, &question, now.date()).await.map(|word| word.found)
     }
 }
 
