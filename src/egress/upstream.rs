@@ -28,10 +28,10 @@ const HEAD_BYTES: usize = 64 * 1024;
 
 /// The most that is read at once, also where a worker has few connections to the vendor. More at once is quicker, and
 /// readers who take nothing are to cost little.
-const BUFFER_BYTES: usize = 16 * 1024;
+const BUFFER_BYTES: usize = 8 * 1024;
 const WIDE_BYTES: usize = 32 * 1024;
 /// Connections that are few.
-const FEW: usize = 48;
+const FEW: usize = 16;
 
 /// Why a vendor gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

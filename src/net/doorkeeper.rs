@@ -42,7 +42,7 @@ struct Book {
 }
 
 /// Connections that are few.
-const FEW: usize = 64;
+const FEW: usize = 32;
 
 /// Counts connections and ends those that take too long.
 pub struct Doorkeeper {

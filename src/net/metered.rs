@@ -5,16 +5,19 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A socket that was admitted. The place it takes is free when it is dropped.
 pub(super) struct Metered<S> {
     stream: S,
     admission: Admission,
+    /// A stop waits for it, also when what it carries is no longer HTTP.
+    _awaited: TaskTrackerToken,
 }
 
 impl<S> Metered<S> {
-    pub(super) const fn new(stream: S, admission: Admission) -> Self {
-        Self { stream, admission }
+    pub(super) const fn new(stream: S, admission: Admission, awaited: TaskTrackerToken) -> Self {
+        Self { stream, admission, _awaited: awaited }
     }
 
     fn wrote(&self, cx: &Context<'_>, polled: &Poll<io::Result<usize>>) -> io::Result<()> {

@@ -42,7 +42,7 @@ const BUFFER_BYTES: usize = 20 * 1024;
 /// Bytes of an answer, encrypted, that wait for the socket: one record, or a few where few are connected. More at once is
 /// quicker, and a crowd that takes nothing is to cost little.
 const RECORD_BYTES: usize = 16 * 1024;
-const RECORDS_BYTES: usize = 48 * 1024;
+const RECORDS_BYTES: usize = 32 * 1024;
 /// Bytes of an answer that one HTTP/2 stream holds while the browser does not take them; the vendor waits meanwhile.
 const STREAM_BYTES: usize = 64 * 1024;
 /// Requests at once on one HTTP/2 connection.
@@ -163,7 +163,8 @@ impl<H: Handler> Front<H> {
         let _ = stream.set_nodelay(true);
         let waiting = if admission.among_few { RECORDS_BYTES } else { RECORD_BYTES };
         let bounded = |tls: &mut rustls::ServerConnection| tls.set_buffer_limit(Some(waiting));
-        let Ok(stream) = acceptor.accept_with(Metered::new(stream, admission), bounded).await else {
+        let metered = Metered::new(stream, admission, self.stop.connections.token());
+        let Ok(stream) = acceptor.accept_with(metered, bounded).await else {
             let cause = if pulse.is_cut() { "slow" } else { "failed" };
             return self.telemetry.emit(&Event::Handshake { cause });
         };

@@ -187,6 +187,9 @@ impl Gate {
             Err(_) => return Err(denied(Refusal::StoreDown)),
         };
         let word = self.ils.look_up(given).await;
+        if matches!(word.found, Err(IlsError::Unavailable(_) | IlsError::Misconfigured(_))) {
+            self.attempts.note_trouble();
+        }
         let ending = ending(&word);
         let named = word.card.as_ref().map(|card| card.as_str());
         let settled = self.attempts.end(guess, ending, named).await;

@@ -22,6 +22,7 @@ use ledger::{Entry, Fields, Ledger, Seconds};
 use network::{CardThere, HOUR, Network};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
@@ -31,6 +32,9 @@ pub(in crate::patron) use pace::Pace;
 
 /// How long a guess waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whoever waited longer than this for a library system that then gave no answer does not ask it as well.
+const LONG: Duration = Duration::from_secs(1);
 
 /// How soon it looks whether they have ended, and how seldom at last.
 const FIRST_LOOK: Duration = Duration::from_millis(25);
@@ -134,6 +138,8 @@ pub(super) struct Attempts {
     limits: GuessLimits,
     ils: Arc<str>,
     waiting: Semaphore,
+    /// How often the library system gave no answer.
+    troubles: AtomicU64,
 }
 
 impl Attempts {
@@ -143,7 +149,12 @@ impl Attempts {
         limits: GuessLimits,
     ) -> Self {
         let (ledger, waiting) = (Ledger::new(store), Semaphore::new(WAITING));
-        Self { ledger, keys, clock, limits, ils: Arc::from(ils), waiting }
+        Self { ledger, keys, clock, limits, ils: Arc::from(ils), waiting, troubles: AtomicU64::new(0) }
+    }
+
+    /// The library system gave no answer: whoever waits for those under way is told so, and does not wait for it again.
+    pub(super) fn note_trouble(&self) {
+        self.troubles.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a guess at a card before it is asked, or refuses it. Waits while those under way decide.
@@ -151,7 +162,12 @@ impl Attempts {
         let typed = self.name(typed);
         let until = Instant::now() + PATIENCE;
         let (mut place, mut pause) = (None, FIRST_LOOK);
+        let troubles = self.troubles.load(Ordering::Relaxed);
         loop {
+            let waited = Instant::now() + PATIENCE - until;
+            if self.troubles.load(Ordering::Relaxed) != troubles && waited > LONG {
+                return Ok(Admitted::Busy);
+            }
             let alias: Alias = self.ledger.look(self.alias(&typed)).await?;
             let mut guess = self.guess(typed, alias.0.unwrap_or(typed), approach).await?;
             match self.count(&mut guess, approach.address).await? {

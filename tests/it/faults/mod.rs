@@ -78,7 +78,7 @@ async fn until_the_breaker_opens(scene: &mut Scene, way: Way) -> (usize, Duratio
     while !scene.breaker_is_open() {
         callers += CONNECTIONS * 2;
         assert!(callers <= CONNECTIONS * 6, "the breaker stays closed while the system does {way:?}");
-        slowest = slowest.max(scene.crowd(CONNECTIONS * 2).await);
+        slowest = slowest.max(scene.crowd().await);
         scene.read_on().await;
     }
     (callers, slowest)

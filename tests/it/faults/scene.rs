@@ -22,6 +22,8 @@ pub struct Scene {
     pub reader: Steady,
     pub patron: Given,
     pub other: Given,
+    /// Patrons who come together.
+    pub many: Vec<Given>,
     pub ca: PathBuf,
 }
 
@@ -37,6 +39,7 @@ impl Scene {
             (text("library"), text("card"), text("pin"))
         };
         let (patron, other, ca) = (given(0), given(1), world.path("ca"));
+        let many = (2..2 + CONNECTIONS * 2).map(given).collect();
         let mut browser = Browser::new(&ca);
         let wanted = format!("{}/echo", world.vendor("atlas")["origin"].as_str().unwrap());
         let page = served.sign_in(&mut browser, (&patron.0, &patron.1, &patron.2), Some(&wanted)).await;
@@ -44,12 +47,15 @@ impl Scene {
         let cookie = browser.cookies("atlas.proxy.localhost").join("; ");
         let host = Url::parse(&served.vendor_url("atlas", "/")).unwrap();
         let reader = Steady::http1(&ca, &host, &cookie).await;
-        Self { served, proxy, reader, patron, other, ca }
+        Self { served, proxy, reader, patron, other, many, ca }
     }
 
     /// The other patron signs in on a new browser; how long the answer to the form took.
     pub async fn sign_in(&self, pin: &str) -> (Page, Duration) {
-        let (library, card, _) = &self.other;
+        self.sign_in_as((&self.other.0, &self.other.1, pin)).await
+    }
+
+    async fn sign_in_as(&self, (library, card, pin): (&str, &str, &str)) -> (Page, Duration) {
         let (mut browser, login) = (Browser::new(&self.ca), format!("{}/login", self.served.portal));
         let form = browser.visit(&login).await;
         let token = form.hidden("token").unwrap();
@@ -60,14 +66,15 @@ impl Scene {
         (browser.follow(page).await, took)
     }
 
-    /// Many browsers at once, more than there may be connections; how long the slowest waited.
-    pub async fn crowd(&self, size: usize) -> Duration {
-        let answers = futures_util::future::join_all((0..size).map(|_| self.sign_in(&self.other.2))).await;
-        let clear = |(page, took): (Page, Duration)| {
-            must_be_clear(&page, &self.other);
+    /// Many patrons at once, more than there may be connections; how long the slowest waited.
+    pub async fn crowd(&self) -> Duration {
+        let all = self.many.iter().map(|one| self.sign_in_as((&one.0, &one.1, &one.2)));
+        let answers = futures_util::future::join_all(all).await;
+        let clear = |((page, took), one): ((Page, Duration), &Given)| {
+            must_be_clear(&page, one);
             took
         };
-        answers.into_iter().map(clear).max().unwrap()
+        answers.into_iter().zip(&self.many).map(clear).max().unwrap()
     }
 
     /// Whoever is signed in reads on.
