@@ -22,6 +22,7 @@ pub mod privacy {
     #![doc = include_str!("privacy.md")]
 }
 
+#[expect(clippy::doc_markdown, reason = "names of products stand in running text as they are")]
 pub mod threats {
     #![doc = "[privacy]: super::privacy\n[domains]: super::decisions::d001\n[replies]: super::decisions::d007\n"]
     #![doc = "[tickets]: super::decisions::d004\n[headers]: super::decisions::d009\n[guessing]: super::decisions::d011\n"]

@@ -214,7 +214,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Every cause, in the order of [`Ended::slot`].
+    /// Every cause, in the order of their slots.
     pub const ALL: [Self; 8] = [
         Self::NetworkFull,
         Self::Full,
