@@ -48,13 +48,14 @@ async fn play(mut socket: UnixStream, said: &[u8]) -> Heard {
     let (mut heard, mut told) = (Vec::new(), Vec::new());
     for turn in said.split(|b| *b == 0xff) {
         let turn = mended(turn, heard.last().map_or(&[], Vec::as_slice));
+        // Before it is written: once it has its answer, the connector may hang up on the rest of a turn.
+        told.push(turn.clone());
         for piece in turn.split(|b| *b == 0xfe) {
             if socket.write_all(piece).is_err() {
                 return (heard, told);
             }
             tokio::task::yield_now().await;
         }
-        told.push(turn);
         for _ in 0..4 {
             let mut message = vec![0; 4096];
             match socket.read(&mut message) {

@@ -415,7 +415,7 @@ mod tests {
             ("vestibule_refused_requests_total{cause=\"target\",status=\"400\"}", 2.0),
             ("vestibule_refused_requests_total{cause=\"field_value\",status=\"400\"}", 2.0),
             ("vestibule_ended_connections_total{cause=\"body_slow\"}", 2.0),
-            ("vestibule_ended_connections_total{cause=\"head_slow\"}", 2.0),
+            ("vestibule_ended_connections_total{cause=\"shed\"}", 2.0),
             ("vestibule_handshake_failures_total", 4.0),
             ("vestibule_reloads_total{result=\"refused\"}", 4.0),
             ("vestibule_reload_problems_total", 4.0),
