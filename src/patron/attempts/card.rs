@@ -144,6 +144,12 @@ impl Card {
 }
 
 impl Entry for Card {
+    /// A card that nobody guesses at has nothing to be remembered for a day: most cards, most of the time.
+    fn life(&self, usual: u32) -> u32 {
+        let quiet = self.failed == 0 && self.under_way.is_empty() && self.spent.is_empty();
+        if quiet { LOST_AFTER } else { usual }
+    }
+
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let (confirmed, failed) = (fields.byte()? != 0, fields.byte()?);
         let mut card = Self { confirmed, failed, ..Self::default() };

@@ -17,6 +17,11 @@ pub(super) trait Entry: Default {
 
     /// Writes.
     fn write(&self, out: &mut Vec<u8>);
+
+    /// How long it is kept, in seconds, where one that tells something is kept for `usual`.
+    fn life(&self, usual: u32) -> u32 {
+        usual
+    }
 }
 
 /// Bytes that are read from the front.
@@ -64,7 +69,7 @@ impl Ledger {
         life: u32,
         mut edit: impl FnMut(&mut E) -> T,
     ) -> Result<T, StoreError> {
-        let (key, life) = (key(name), Duration::from_secs(life.into()));
+        let key = key(name);
         for _ in 0..TRIES {
             let old = self.0.get(key).await?;
             let mut entry = old.as_deref().and_then(|bytes| E::read(&mut Fields::new(bytes))).unwrap_or_default();
@@ -72,6 +77,7 @@ impl Ledger {
             let mut new = Vec::new();
             entry.write(&mut new);
             let new = Bytes::from(new);
+            let life = Duration::from_secs(entry.life(life).into());
             let done = match old {
                 Some(old) if old == new => true,
                 Some(old) => self.0.compare_and_swap(key, (old, new), life).await?,
