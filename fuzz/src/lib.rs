@@ -78,3 +78,17 @@ pub fn vendors() -> Vec<HouseVendor> {
     let host = |id: &str| format!("{id}.proxy.example.net");
     vendors.into_iter().map(|(id, vendor)| HouseVendor { vendor, host: host(&id), learns }).collect()
 }
+
+/// The message with this number, if there is one, and the right checksum at its end.
+#[must_use]
+pub fn sealed(message: &[u8], number: Option<u8>) -> Vec<u8> {
+    let mut bytes = message.to_vec();
+    if let Some(number) = number {
+        bytes.extend_from_slice(b"AY");
+        bytes.push(b'0' + number);
+    }
+    bytes.extend_from_slice(b"AZ");
+    let sum = bytes.iter().fold(0_u32, |sum, b| sum + u32::from(*b));
+    bytes.extend_from_slice(format!("{:04X}", (0x1_0000 - (sum & 0xffff)) & 0xffff).as_bytes());
+    bytes
+}

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use vestibule::patron::fuzzing::{Library, Outcome, checksum_fits, decode};
-use vestibule_fuzz::{NOON, libraries};
+use vestibule_fuzz::{NOON, libraries, sealed};
 
 const CARD: &str = "29999000000017";
 
@@ -75,15 +75,10 @@ async fn play(mut socket: UnixStream, said: &[u8]) -> Heard {
 /// A turn as it is sent: after `0xFD` with the number of the question and a checksum.
 fn mended(turn: &[u8], question: &[u8]) -> Vec<u8> {
     let Some(bare) = turn.strip_prefix(&[0xfd]) else { return turn.to_vec() };
-    let mut bytes: Vec<u8> = bare.iter().copied().filter(|b| *b != 0xfe).collect();
-    let question = question.trim_ascii_end();
-    if let Some(number) = decode(question).and_then(|frame| frame.sequence) {
-        bytes.extend_from_slice(b"AY");
-        bytes.push(b'0' + number);
-    }
-    bytes.extend_from_slice(b"AZ");
-    let sum = bytes.iter().fold(0_u32, |sum, b| sum + u32::from(*b));
-    bytes.extend_from_slice(format!("{:04X}\r", (0x1_0000 - (sum & 0xffff)) & 0xffff).as_bytes());
+    let whole: Vec<u8> = bare.iter().copied().filter(|b| *b != 0xfe).collect();
+    let number = decode(question.trim_ascii_end()).and_then(|frame| frame.sequence);
+    let mut bytes = sealed(&whole, number);
+    bytes.push(b'\r');
     bytes
 }
 

@@ -6,7 +6,7 @@ use crate::config::{Config, FileSecrets, LibrarySettings, VendorSettings};
 use crate::domain::settings::{Problem, Reading, Table, join};
 use crate::domain::{Clock, Timestamp, Vendor};
 use crate::egress::{Connector, PublicHost, Rules, TlsTrust, Upstream};
-use crate::patron::{GateParts, GuessLimits, Ilses, Keyring};
+use crate::patron::{GateParts, Ilses, Keyring};
 use crate::protocol::{self, Algorithm, Protocol, RingError, SigningRing};
 use crate::session::Lifetimes;
 use crate::store::Store;
@@ -190,16 +190,6 @@ fn trust(settings: &VendorSettings) -> Result<TlsTrust, String> {
     roots.map(TlsTrust::Roots).map_err(|_| "`ca_file`: expected PEM certificates".to_owned())
 }
 
-const fn guess_limits(config: &Config) -> GuessLimits {
-    let set = &config.guessing;
-    GuessLimits {
-        ils_locks_after: set.ils_locks_after,
-        per_day: set.per_day,
-        cards_per_network: set.cards_per_network,
-        answer_after: set.answer_after,
-    }
-}
-
 fn house(
     config: &Config,
     foundations: &Foundations,
@@ -211,7 +201,7 @@ fn house(
         clock: Arc::clone(&foundations.clock),
         telemetry: Arc::clone(&foundations.telemetry),
         store: Arc::clone(&foundations.store),
-        guessing: guess_limits(config),
+        guessing: config.guessing,
     };
     let library = |settings: &LibrarySettings| HouseLibrary {
         library: Arc::clone(&settings.library),

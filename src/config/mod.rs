@@ -1,7 +1,7 @@
 //! The configuration: one TOML file with includes, read strictly. Every problem is told at once, with its key path and
 //! line; secrets come from files or the environment only. Everything is parsed before any socket opens.
 use crate::domain::settings::{Place, Problem, Reader, Reading, Table};
-use crate::domain::{AddressRule, Library, Licence, Limits, Timestamp, Vendor};
+use crate::domain::{AddressRule, GuessLimits, Library, Licence, Limits, Timestamp, Vendor};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,7 +96,7 @@ pub struct Config {
     /// Lifetimes of sessions.
     pub session: SessionSettings,
     /// How many sign-ins may fail.
-    pub guessing: GuessingSettings,
+    pub guessing: GuessLimits,
     /// How to log.
     pub log: LogSettings,
     /// A folder with page templates and messages of the library's own.
@@ -189,19 +189,6 @@ pub struct SessionSettings {
     pub premises_absolute: Duration,
     /// Address ranges that count as inside every library.
     pub premises: Vec<AddressRule>,
-}
-
-/// How many sign-ins may fail before they are no longer passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuessingSettings {
-    /// Failures in a row after which the library's system locks a card; `None` where it never does.
-    pub ils_locks_after: Option<usize>,
-    /// Failures of one card in a day that reach the library's system from devices where it was not used before.
-    pub per_day: usize,
-    /// Different cards that may fail in one network in an hour, beside half of those that succeed there.
-    pub cards_per_network: usize,
-    /// How long every rejection takes at least.
-    pub answer_after: Duration,
 }
 
 /// How to log.

@@ -4,10 +4,10 @@ use super::certificate::{self, Certificates};
 use super::library::{self, Libraries};
 use super::load::{self, Tree};
 use super::vendor::{self, Vendors};
-use super::{Config, Draft, FileSecrets, GuessingSettings, LogSettings, PublicUrl, SessionSettings};
+use super::{Config, Draft, FileSecrets, LogSettings, PublicUrl, SessionSettings};
 use super::{guessing, licence, limits, names};
 use crate::domain::settings::{Place, Problem, Reader, Reading, Table, Value, join};
-use crate::domain::{AddressRule, Licence, Limits, Timestamp};
+use crate::domain::{AddressRule, GuessLimits, Licence, Limits, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -182,7 +182,7 @@ pub(super) struct Top {
     pseudonym_key: Option<Zeroizing<Vec<u8>>>,
     session_key: Option<Zeroizing<[u8; 32]>>,
     session: Option<SessionSettings>,
-    guessing: GuessingSettings,
+    guessing: GuessLimits,
     log: LogSettings,
     pages: Option<PathBuf>,
     drain: Duration,

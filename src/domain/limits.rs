@@ -1,4 +1,5 @@
-//! What one browser, one network and all together may take of the front.
+//! What one browser, one network and all together may take of the front, and how much guessing a library's system is
+//! asked to bear.
 use super::AddressRule;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -56,5 +57,24 @@ impl Limits {
     #[must_use]
     pub fn of_network(&self, address: IpAddr) -> u32 {
         if self.shared.iter().any(|rule| rule.contains(address)) { self.per_shared_network } else { self.per_network }
+    }
+}
+
+/// How many sign-ins may fail before they are no longer passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessLimits {
+    /// Failures in a row after which the library's system locks a card; `None` where it never does.
+    pub ils_locks_after: Option<usize>,
+    /// Failures of a card in a day that may reach the library's system from devices that do not know it.
+    pub per_day: usize,
+    /// Different cards that may fail in an hour in one network, beside half of those that succeed there.
+    pub cards_per_network: usize,
+    /// How long every rejection takes at least.
+    pub answer_after: Duration,
+}
+
+impl Default for GuessLimits {
+    fn default() -> Self {
+        Self { ils_locks_after: Some(5), per_day: 30, cards_per_network: 20, answer_after: Duration::from_millis(500) }
     }
 }

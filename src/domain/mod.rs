@@ -23,6 +23,6 @@ pub use host::covers_host;
 pub use id::{BadId, LibraryId, VendorId};
 pub use library::Library;
 pub use licence::{Licence, Terms};
-pub use limits::Limits;
+pub use limits::{GuessLimits, Limits};
 pub use standing::{AgeClass, Code, Standing, State};
 pub use vendor::{Vendor, VendorOrigin};

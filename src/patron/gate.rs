@@ -1,11 +1,11 @@
 //! The one door between the library's system and everything else. Credentials go in and are dropped; a [`Verified`] or
 //! a [`Refusal`] comes out, and neither says who the patron is.
-use super::attempts::{Admitted, Approach, Attempts, Ending, GuessLimits, Pace};
+use super::attempts::{Admitted, Approach, Attempts, Ending, Pace};
 use super::ils::{self, Ils, IlsError, IlsHealth, Step, Surroundings};
 use super::record::Word;
 use super::{Credentials, Keyring, Subject};
 use crate::domain::settings::Reader;
-use crate::domain::{Clock, Fault, Library, LibraryId, Standing, State};
+use crate::domain::{Clock, Fault, GuessLimits, Library, LibraryId, Standing, State};
 use crate::store::Store;
 use crate::telemetry::{Event, SignIn, Telemetry};
 use std::collections::BTreeMap;

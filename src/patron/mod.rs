@@ -9,7 +9,7 @@ mod pseudonym;
 mod record;
 mod vault;
 
-pub use attempts::{Approach, GuessLimits};
+pub use attempts::Approach;
 pub use credentials::Credentials;
 pub use gate::{Gate, GateParts, Ilses, Refusal, Verified};
 pub use ils::{IlsHealth, Step, Verdict, kinds as ils_kinds};

@@ -14,7 +14,7 @@ mod spelling;
 mod tests;
 
 use super::Keyring;
-use crate::domain::{Clock, random};
+use crate::domain::{Clock, GuessLimits, random};
 use crate::store::{Store, StoreError};
 use card::{Answer, Bounds, Card, DAY, From};
 use device::{Device, SLIPS, Slips};
@@ -50,41 +50,20 @@ const SLACK: usize = 5;
 /// Guesses of a day that are kept for addresses inside the library.
 const FOR_PREMISES: usize = 5;
 
-/// What is allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuessLimits {
-    /// Failures in a row after which the library's system locks a card; `None` where it never does.
-    pub ils_locks_after: Option<usize>,
-    /// Failures of a card in a day that may reach the library's system from devices that do not know it.
-    pub per_day: usize,
-    /// Different cards that may fail in an hour in one network, beside half of those that succeed there.
-    pub cards_per_network: usize,
-    /// How long every rejection takes at least.
-    pub answer_after: Duration,
-}
-
-impl Default for GuessLimits {
-    fn default() -> Self {
-        Self { ils_locks_after: Some(5), per_day: 30, cards_per_network: 20, answer_after: Duration::from_millis(500) }
-    }
-}
-
-impl GuessLimits {
-    /// Nobody makes the last failure before the lock. Strangers inside the library leave one try of a row to the
-    /// patron's own devices, others one more: one of theirs may have been under a spelling that nobody had seen.
-    fn bounds(&self, from: From) -> Bounds {
-        let row = self.ils_locks_after.map_or(usize::MAX, |locks| match from {
-            From::Known => locks.saturating_sub(1),
-            From::Premises => locks.saturating_sub(2),
-            From::Elsewhere => locks.saturating_sub(3).max(1),
-        });
-        let day = match from {
-            From::Known => usize::MAX,
-            From::Premises => self.per_day.saturating_sub(SLACK),
-            From::Elsewhere => self.per_day.saturating_sub(SLACK + FOR_PREMISES),
-        };
-        Bounds { row, day }
-    }
+/// Nobody makes the last failure before the lock. Strangers inside the library leave one try of a row to the patron's own
+/// devices, others one more: one of theirs may have been under a spelling that nobody had seen.
+fn bounds(limits: &GuessLimits, from: From) -> Bounds {
+    let row = limits.ils_locks_after.map_or(usize::MAX, |locks| match from {
+        From::Known => locks.saturating_sub(1),
+        From::Premises => locks.saturating_sub(2),
+        From::Elsewhere => locks.saturating_sub(3).max(1),
+    });
+    let day = match from {
+        From::Known => usize::MAX,
+        From::Premises => limits.per_day.saturating_sub(SLACK),
+        From::Elsewhere => limits.per_day.saturating_sub(SLACK + FOR_PREMISES),
+    };
+    Bounds { row, day }
 }
 
 /// From where somebody asks to be let in.
@@ -160,12 +139,11 @@ impl Attempts {
     /// Counts a guess at a card before it is asked, or refuses it. Waits while those under way decide.
     pub(super) async fn begin(&self, typed: &str, approach: &Approach<'_>) -> Result<Admitted, StoreError> {
         let typed = self.name(typed);
-        let until = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         let (mut place, mut pause) = (None, FIRST_LOOK);
         let troubles = self.troubles.load(Ordering::Relaxed);
         loop {
-            let waited = Instant::now() + PATIENCE - until;
-            if self.troubles.load(Ordering::Relaxed) != troubles && waited > LONG {
+            if self.troubles.load(Ordering::Relaxed) != troubles && begun.elapsed() > LONG {
                 return Ok(Admitted::Busy);
             }
             let alias: Alias = self.ledger.look(self.alias(&typed)).await?;
@@ -176,7 +154,7 @@ impl Attempts {
                 Answer::Wait => {}
             }
             place = place.or_else(|| self.waiting.try_acquire().ok());
-            if place.is_none() || Instant::now() >= until {
+            if place.is_none() || begun.elapsed() >= PATIENCE {
                 return Ok(Admitted::Busy);
             }
             sleep(pause).await;
@@ -201,7 +179,7 @@ impl Attempts {
 
     /// Puts a guess on every counter that it concerns, or on none.
     async fn count(&self, guess: &mut Guess, address: Option<IpAddr>) -> Result<Answer, StoreError> {
-        let (now, bounds) = (self.now(), self.limits.bounds(guess.from));
+        let (now, bounds) = (self.now(), bounds(&self.limits, guess.from));
         let mut card: Card = self.ledger.look(guess.counted).await?;
         if card.is_spent(now, guess.from, bounds) {
             return Ok(Answer::No);

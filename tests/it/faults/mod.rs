@@ -62,14 +62,20 @@ async fn outage(world: &World, way: Way) -> String {
     scene.served.signal("HUP");
     until("the reload", PATIENCE, || observe::reloads(&scene.served.admin, "accepted") > 0.0).await;
     assert!(scene.breaker_is_open());
+    let (back, most) = must_recover(&mut scene, way).await;
+    format!(
+        "{way:?}: open after at most {attempts} callers, slowest of them {first:.1?}, then {slowest:.1?}, {probes} connections in 11 s, back after {back:.1?}, at most {most} connections"
+    )
+}
+
+/// All is well again soon after the system is: how soon, and the most connections that there ever were.
+async fn must_recover(scene: &mut Scene, way: Way) -> (Duration, usize) {
     scene.proxy.set(Way::Open);
     let back = scene.until_back(way).await;
     let most = scene.proxy.seen.most.load(SeqCst);
     assert!(most <= CONNECTIONS, "{way:?}: {most} connections");
     scene.must_keep_secrets();
-    format!(
-        "{way:?}: open after at most {attempts} callers, slowest of them {first:.1?}, then {slowest:.1?}, {probes} connections in 11 s, back after {back:.1?}, at most {most} connections"
-    )
+    (back, most)
 }
 
 /// Sends crowds until the breaker is open: how many came and how long the slowest of them waited.
@@ -105,11 +111,7 @@ async fn flapping(world: &World, way: Way) -> String {
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     assert!(refused > 0, "it was down half of the time");
     assert_eq!(scene.rejected(), before, "nothing is counted against a patron");
-    scene.proxy.set(Way::Open);
-    let back = scene.until_back(way).await;
-    let most = scene.proxy.seen.most.load(SeqCst);
-    assert!(most <= CONNECTIONS, "{way:?}: {most} connections");
-    scene.must_keep_secrets();
+    let (back, most) = must_recover(&mut scene, way).await;
     format!(
         "{way:?}: {accepted} let in and {refused} told so, slowest {slowest:.1?}, back after {back:.1?}, at most {most} connections"
     )
