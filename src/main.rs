@@ -1,6 +1,12 @@
 //! The command `vestibule`: arguments in, exit code out. Everything else is in the library.
 use std::process::ExitCode;
 use vestibule::cli::{self, Exit, Out};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Memory is wiped when it is given back: a card and a PIN pass through buffers of the TLS and HTTP libraries, which do
+/// not wipe them.
+#[global_allocator]
+static MEMORY: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
     let mut out = Out::standard();

@@ -17,8 +17,9 @@ const IDLE: Duration = Duration::from_secs(55);
 const FRESH: Duration = Duration::from_millis(500);
 /// How long a connection rests.
 const REST: Duration = Duration::from_secs(1);
-/// How many idle connections are kept.
-const IDLE_CONNECTIONS: usize = 128;
+/// How many connections are kept that are ready, and how many that rest: those that rest are not to push out the others.
+const READY: usize = 128;
+const RESTING: usize = 64;
 
 pub(super) type Http1 = http1::SendRequest<Tracked>;
 pub(super) type Http2 = http2::SendRequest<super::body::OutboundBody>;
@@ -92,14 +93,11 @@ impl Lease {
 impl Pool {
     fn keep(self: &Arc<Self>, line: Line, next: Next) {
         let mut kept = self.idle.lock();
-        if kept.ready.len() + kept.resting.len() >= IDLE_CONNECTIONS {
-            return;
-        }
         let idle = Idle { line, since: Instant::now() };
         match next {
-            Next::Ready => kept.ready.push(idle),
-            Next::Rest => kept.resting.push_back(idle),
-            Next::Close => return,
+            Next::Ready if kept.ready.len() < READY => kept.ready.push(idle),
+            Next::Rest if kept.resting.len() < RESTING => kept.resting.push_back(idle),
+            Next::Ready | Next::Rest | Next::Close => return,
         }
         if !std::mem::replace(&mut kept.swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self)));

@@ -10,15 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
-use zeroize::Zeroizing;
 
 /// How long the peer may take to close its side.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A sign-in form with its head is not longer.
-const LONGEST_FORM: usize = 8 * 1024;
-/// Freed blocks of one size that an allocator keeps at hand for a thread, and one more.
-const FREED: usize = 8;
 
 /// A stream that goes back to its owner when it is dropped.
 pub(super) struct Lent<S> {
@@ -54,22 +48,9 @@ impl<S> Drop for Lent<S> {
     }
 }
 
-/// rustls decrypts into a block of memory of its own and frees it unwiped when it was read, and a PIN may have been in
-/// it. An allocator gives the blocks that this thread freed last to whoever asks for that size next; so they are asked
-/// for and wiped. A measure against what lies about, not a promise.
-fn wipe_after(read: &[u8]) {
-    // A request without a body holds no PIN, and a long one is not a form.
-    if !(read.is_empty() || read.starts_with(b"GET ") || read.len() > LONGEST_FORM) {
-        drop([(); FREED].map(|()| Zeroizing::new(Vec::<u8>::with_capacity(read.len()))));
-    }
-}
-
 impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = self.inner()?.poll_read(cx, buf);
-        wipe_after(buf.filled().get(before..).unwrap_or_default());
-        polled
+        self.inner()?.poll_read(cx, buf)
     }
 }
 
