@@ -1,6 +1,7 @@
 //! How an assertion is spoken to a vendor: one folder a protocol, one line in `KINDS`. A protocol sees an assertion,
 //! never a patron or a session.
 mod gateway;
+pub mod oidc;
 mod signing;
 
 use crate::domain::settings::Reader;
