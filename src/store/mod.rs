@@ -32,11 +32,34 @@ pub enum Family {
     Ticket,
     /// Counters of failed sign-ins, by keyed names.
     Attempt,
+    /// To which vendors a session was made known.
+    Introduced,
+    /// A vendor's right to ask about a session.
+    Grant,
+    /// Authorization codes.
+    Code,
+    /// Access tokens and refresh tokens.
+    Token,
+    /// Authorization requests that a vendor pushed.
+    Pushed,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 4] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt];
+    pub const ALL: [Self; 9] = [
+        Self::Session,
+        Self::HostSession,
+        Self::Ticket,
+        Self::Attempt,
+        Self::Introduced,
+        Self::Grant,
+        Self::Code,
+        Self::Token,
+        Self::Pushed,
+    ];
+
+    /// What lasts as long as a session does.
+    pub const OF_SESSIONS: [Self; 5] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt, Self::Introduced];
 }
 
 /// The store gave no answer.

@@ -61,6 +61,8 @@ catalogue! {
         "Time until the head of the answer was ready";
     VENDOR_TROUBLE "vestibule_vendor_trouble_total" Kind::Counter, ["vendor"],
         "Requests that a vendor's origin did not answer as it should";
+    OIDC "vestibule_oidc_total" Kind::Counter, ["vendor", "outcome"],
+        "Requests to the OpenID Provider by how they ended: code, tokens, declined (the vendor gets nobody), refused, client_refused (the vendor could not prove who it is), unavailable";
     REFUSED_REQUESTS "vestibule_refused_requests_total" Kind::Counter, ["status", "cause"],
         "Requests refused before anyone looked at them (malformed, unknown host, too large), by status and cause";
     HANDSHAKE_FAILURES "vestibule_handshake_failures_total" Kind::Counter, [],

@@ -2,6 +2,8 @@
 use super::family::{self, sound};
 use super::table::{Families, Table};
 use super::{Decision, Ended, Event, Refused, lines};
+#[cfg(test)]
+use super::Provided;
 use crate::domain::{Clock, LibraryId, SystemClock, VendorId};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -168,6 +170,7 @@ impl Telemetry {
                 }
             }
             Event::VendorTrouble { vendor, .. } => table.vendor(Some(vendor)).trouble.inc(),
+            Event::Provided { vendor, outcome, .. } => table.vendor_or_other(*vendor).provided(*outcome),
             _ => self.count_plain(event),
         }
     }
@@ -328,6 +331,7 @@ mod tests {
                 Event::Request { vendor: None, method: "POST", status: 503, took, version: "HTTP/1.1" },
                 Event::Refused { cause: Refused::ALL[usize::from(n) % Refused::ALL.len()] },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
+                Event::Provided { vendor: Some(vendor), outcome: Provided::Refused, cause: "invalid_request" },
                 Event::Handshake { cause: "not TLS" },
                 Event::Connection { ended: Ended::ALL[usize::from(n) % Ended::ALL.len()] },
                 Event::Reloaded { libraries: 2, vendors: 2 },

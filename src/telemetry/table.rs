@@ -1,6 +1,6 @@
 //! The series that exist: resolved once at configuration load, so that counting an event is a look-up and an atomic
 //! addition, and so that the number of series depends on the configuration alone, never on what patrons do.
-use super::event::SignIn;
+use super::event::{Provided, SignIn};
 use super::family::{self, sound};
 use crate::domain::{Denial, Fault, LibraryId, VendorId};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -28,6 +28,7 @@ pub(super) struct Families {
     requests: IntCounterVec,
     request_seconds: HistogramVec,
     vendor_trouble: IntCounterVec,
+    oidc: IntCounterVec,
 }
 
 impl Families {
@@ -44,6 +45,7 @@ impl Families {
             requests: family::REQUESTS.counters(registry),
             request_seconds: family::REQUEST_SECONDS.histograms(registry),
             vendor_trouble: family::VENDOR_TROUBLE.counters(registry),
+            oidc: family::OIDC.counters(registry),
         }
     }
 }
@@ -61,6 +63,7 @@ enum Of {
     Requests,
     RequestSeconds,
     VendorTrouble,
+    Oidc,
 }
 
 /// Makes series and remembers which.
@@ -90,6 +93,7 @@ impl Maker<'_> {
             requests: CLASSES.map(|class| self.counter(Of::Requests, &families.requests, &[name, class])),
             seconds: self.histogram(Of::RequestSeconds, &families.request_seconds, &[name]),
             trouble: self.counter(Of::VendorTrouble, &families.vendor_trouble, &[name]),
+            oidc: Provided::ALL.map(|how| self.counter(Of::Oidc, &families.oidc, &[name, how.as_str()])),
         }
     }
 
@@ -130,9 +134,15 @@ pub(super) struct OfVendor {
     pub(super) seconds: Histogram,
     /// Failures of the origin.
     pub(super) trouble: IntCounter,
+    oidc: [IntCounter; 6],
 }
 
 impl OfVendor {
+    /// Counts a request to the OpenID Provider.
+    pub(super) fn provided(&self, outcome: Provided) {
+        count(&self.oidc, outcome.slot());
+    }
+
     /// The counter for a status.
     pub(super) fn requests(&self, status: u16) -> &IntCounter {
         let [one, two, three, four, five, other] = &self.requests;
@@ -264,6 +274,7 @@ impl Table {
                 Of::Requests => families.requests.remove_label_values(labels),
                 Of::RequestSeconds => families.request_seconds.remove_label_values(labels),
                 Of::VendorTrouble => families.vendor_trouble.remove_label_values(labels),
+                Of::Oidc => families.oidc.remove_label_values(labels),
             };
         }
     }
@@ -271,6 +282,11 @@ impl Table {
     /// A vendor's series; the portal's for `None`.
     pub(super) fn vendor(&self, id: Option<&VendorId>) -> &OfVendor {
         id.map_or(&self.portal, |id| self.vendors.get(id).unwrap_or(&self.other_vendor))
+    }
+
+    /// A vendor's series; those of others for `None`.
+    pub(super) fn vendor_or_other(&self, id: Option<&VendorId>) -> &OfVendor {
+        id.and_then(|id| self.vendors.get(id)).unwrap_or(&self.other_vendor)
     }
 
     /// A library's series.
