@@ -36,6 +36,7 @@ const fn rows(family: Family) -> Rows {
         Family::HostSession => "host_session",
         Family::Ticket => "ticket",
         Family::Attempt => "attempt",
+        Family::Once => "once",
     })
 }
 

@@ -53,6 +53,7 @@ pub struct Memory {
     host_sessions: Cache<Name, Held>,
     tickets: Cache<Name, Held>,
     attempts: Cache<Name, Held>,
+    once: Cache<Name, Held>,
 }
 
 impl Memory {
@@ -60,7 +61,7 @@ impl Memory {
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let cache = || Cache::builder().max_capacity(capacity).expire_after(Life).build();
-        Self { sessions: cache(), host_sessions: cache(), tickets: cache(), attempts: cache() }
+        Self { sessions: cache(), host_sessions: cache(), tickets: cache(), attempts: cache(), once: cache() }
     }
 
     /// A living value.
@@ -89,6 +90,7 @@ impl Memory {
             Family::HostSession => &self.host_sessions,
             Family::Ticket => &self.tickets,
             Family::Attempt => &self.attempts,
+            Family::Once => &self.once,
         }
     }
 }

@@ -32,11 +32,15 @@ pub enum Family {
     Ticket,
     /// Counters of failed sign-ins, by keyed names.
     Attempt,
+    /// What may be shown once only, such as the `jti` of a client's assertion.
+    Once,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 4] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt];
+    pub const ALL: [Self; 5] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt, Self::Once];
+    /// The families that are worth a file; the others live for minutes, and nobody misses them after a restart.
+    pub const LASTING: [Self; 4] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt];
 }
 
 /// The store gave no answer.
