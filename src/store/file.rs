@@ -41,6 +41,7 @@ const fn rows(family: Family) -> Rows {
         Family::Code => "code",
         Family::Token => "token",
         Family::Pushed => "pushed",
+        Family::Once => "once",
     })
 }
 

@@ -58,6 +58,7 @@ pub struct Memory {
     codes: Cache<Name, Held>,
     tokens: Cache<Name, Held>,
     pushed: Cache<Name, Held>,
+    once: Cache<Name, Held>,
 }
 
 impl Memory {
@@ -76,6 +77,7 @@ impl Memory {
             tokens: cache(),
             pushed: cache(),
         }
+        Self { sessions: cache(), host_sessions: cache(), tickets: cache(), attempts: cache(), once: cache() }
     }
 
     /// A living value.
@@ -109,6 +111,7 @@ impl Memory {
             Family::Code => &self.codes,
             Family::Token => &self.tokens,
             Family::Pushed => &self.pushed,
+            Family::Once => &self.once,
         }
     }
 }

@@ -42,11 +42,13 @@ pub enum Family {
     Token,
     /// Authorization requests that a vendor pushed.
     Pushed,
+    /// What may be shown once only, such as the `jti` of a client's assertion.
+    Once,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Session,
         Self::HostSession,
         Self::Ticket,
@@ -56,10 +58,11 @@ impl Family {
         Self::Code,
         Self::Token,
         Self::Pushed,
+        Self::Once,
     ];
 
-    /// What lasts as long as a session does.
-    pub const OF_SESSIONS: [Self; 5] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt, Self::Introduced];
+    /// The families that are worth a file; the others live for minutes, and nobody misses them after a restart.
+    pub const LASTING: [Self; 5] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt, Self::Introduced];
 }
 
 /// The store gave no answer.

@@ -89,6 +89,12 @@ impl Pages {
         }
     }
 
+    /// The codes of the languages that the pages speak.
+    #[must_use]
+    pub fn language_codes(&self) -> Vec<String> {
+        self.languages.names().map(|(code, _)| code.to_owned()).collect()
+    }
+
     pub(super) fn languages(&self) -> &Languages {
         &self.languages
     }

@@ -1,5 +1,5 @@
 //! Signing out: here and at every vendor's host at once.
-use super::answer::{cookie, framing_policy, set_cookie};
+use super::answer::{cookie, framing_policy, see_other, set_cookie};
 use super::form::Form;
 use super::guard::{FORM_COOKIE, check_source, matches, onward_token, sign_out_token};
 use super::problem::ProblemPage;
@@ -37,7 +37,7 @@ pub(super) async fn leave_for(visit: &Visit, leaving: Leaving) -> Response {
     let onward = leaving.onward.as_deref();
     let session = match visit.session().await {
         Ok(Some(session)) => session,
-        Ok(None) => return signed_out(visit, Vec::new(), onward),
+        Ok(None) => return gone(visit, Vec::new(), onward),
         Err(problem) => return visit.problem(problem, &Scene::of(None)),
     };
     let Some((vendor, sid)) = &leaving.session else { return asked(visit, onward).await };
@@ -49,8 +49,16 @@ pub(super) async fn leave_for(visit: &Visit, leaving: Leaving) -> Response {
         return asked(visit, onward).await;
     }
     match end(visit, &session).await {
-        Ok(loaded) => signed_out(visit, loaded, onward),
+        Ok(loaded) => gone(visit, loaded, onward),
         Err(problem) => visit.problem(problem, &Scene::of(None)),
+    }
+}
+
+/// The last page, or straight on to the vendor where there is nothing to be loaded.
+fn gone(visit: &Visit, loaded: Vec<String>, onward: Option<&str>) -> Response {
+    match onward.filter(|_| loaded.is_empty()) {
+        Some(onward) => without_cookies(see_other(onward)),
+        None => signed_out(visit, loaded, onward),
     }
 }
 
@@ -91,14 +99,20 @@ async fn end(visit: &Visit, session: &Session) -> Result<Vec<String>, ProblemPag
 fn signed_out(visit: &Visit, loaded: Vec<String>, onward: Option<&str>) -> Response {
     let policy = framing_policy(&visit.house, &loaded);
     let more = context! { loaded, onward };
-    let mut response = visit.page(StatusCode::OK, "signed-out.html", &Scene { session: None, onward: None, more });
-    set_cookie(&mut response, &SessionCookie::Portal.unset());
-    // The forms' cookie outlives signing in, so that a form in another tab stays good; it ends here.
-    set_cookie(&mut response, &format!("{}; Max-Age=0", cookie(FORM_COOKIE, "")));
+    let page = visit.page(StatusCode::OK, "signed-out.html", &Scene { session: None, onward: None, more });
+    let mut response = without_cookies(page);
     let headers = response.headers_mut();
-    headers.insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
+    response
+}
+
+fn without_cookies(mut response: Response) -> Response {
+    set_cookie(&mut response, &SessionCookie::Portal.unset());
+    // The forms' cookie outlives signing in, so that a form in another tab stays good; it ends here.
+    set_cookie(&mut response, &format!("{}; Max-Age=0", cookie(FORM_COOKIE, "")));
+    let cleared = HeaderValue::from_static("\"cache\"");
+    response.headers_mut().insert(HeaderName::from_static("clear-site-data"), cleared);
     response
 }

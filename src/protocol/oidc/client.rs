@@ -183,6 +183,18 @@ impl Client {
         &self.vendor
     }
 
+    /// Whether it is told the scoped affiliation, and the entitlements.
+    #[must_use]
+    pub const fn learns(&self) -> (bool, bool) {
+        (self.affiliation, self.entitlements)
+    }
+
+    /// The sector by which it knows readers.
+    #[must_use]
+    pub fn sector(&self) -> &str {
+        &self.sector.host
+    }
+
     /// The configured redirect address that `given` is.
     pub(super) fn redirect_uri(&self, given: &str) -> Option<&RedirectUri> {
         self.redirect_uris.iter().find(|known| known.is(given))
