@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The folder of the OpenID Provider's signing keys, inside `state_dir`.
-pub const OIDC_KEYS: &str = "oidc-keys";
+pub(super) const OIDC_KEYS: &str = "oidc-keys";
 
 /// Who answers for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,11 +196,7 @@ fn issuers(config: &Config) -> BTreeSet<LibraryId> {
 }
 
 /// `None` after at least one problem was noted.
-fn build_protocol(
-    vendor: &VendorSettings,
-    reading: &Reading<'_>,
-    surroundings: protocol::Surroundings,
-) -> Option<Way> {
+fn build_protocol(vendor: &VendorSettings, reading: &Reading<'_>, surroundings: protocol::Surroundings) -> Option<Way> {
     if !protocol::kinds().any(|known| known == vendor.protocol) {
         let known: Vec<_> = protocol::kinds().map(|kind| format!("`{kind}`")).collect();
         reading.of(&vendor.table).problem("protocol", format!("expected one of {}", known.join(", ")));
@@ -227,6 +223,7 @@ fn provider(
         libraries: issuers(config),
         languages: pages.language_codes(),
         keys: Arc::new(keys.map_err(|why| why.to_string())?),
+        clock: Arc::clone(&foundations.clock),
         store: Arc::clone(&foundations.store),
         telemetry: Arc::clone(&foundations.telemetry),
         errands: errands(config, &clients)?,
@@ -242,7 +239,7 @@ fn errands(config: &Config, clients: &[Client]) -> Result<BTreeMap<VendorId, Arc
     let mut all = BTreeMap::new();
     for settings in &config.vendors {
         if clients.iter().any(|client| client.vendor().id == settings.vendor.id) {
-            let errands = Errands::new(Arc::clone(&settings.vendor), trust(settings)?)?;
+            let errands = Errands::new(Arc::clone(&settings.vendor), &trust(settings)?)?;
             all.insert(settings.vendor.id.clone(), Arc::new(errands));
         }
     }

@@ -7,6 +7,7 @@ mod assertion;
 mod body;
 mod connect;
 mod continuing;
+mod errand;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod headers;
@@ -24,6 +25,7 @@ pub use answer::Answer;
 pub use assertion::{Assertion, Release};
 pub use body::{BrokenOff, InboundBody, OutboundBody};
 pub use connect::{Checked, Connector, NotConnected, Resolve, TlsTrust};
+pub use errand::{ErrandFailed, Errands, Limits};
 pub use headers::{is_forwarding_header, is_passed_header, is_worker_refused};
 pub use introduction::Introduction;
 pub use request::{OutboundRequest, PublicHost};

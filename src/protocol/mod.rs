@@ -80,12 +80,7 @@ pub fn is_proxied(kind: &str) -> bool {
 
 /// Builds the protocol that a `[[vendor]]` table names, from the table named like it; problems are noted in the reader.
 #[must_use]
-pub fn build(
-    kind: &str,
-    settings: &Reader<'_>,
-    vendor: &Arc<Vendor>,
-    surroundings: Surroundings,
-) -> Option<Way> {
+pub fn build(kind: &str, settings: &Reader<'_>, vendor: &Arc<Vendor>, surroundings: Surroundings) -> Option<Way> {
     let kind = KINDS.iter().find(|known| known.name == kind)?;
     (kind.build)(settings, vendor, surroundings)
 }

@@ -40,7 +40,8 @@ impl Sessions {
         let key = Key { family: Family::Introduced, name: session.name };
         for _ in 0..TRIES {
             let sealed = self.store.get(key).await?;
-            let mut all = sealed.as_ref().and_then(|sealed| self.open_introduced(sealed, &key.name)).unwrap_or_default();
+            let mut all =
+                sealed.as_ref().and_then(|sealed| self.open_introduced(sealed, &key.name)).unwrap_or_default();
             let known = all.iter().position(|one| one.vendor == *vendor);
             if let Some(one) = known.and_then(|at| all.get(at))
                 && (!fresh || one.told == told)

@@ -76,8 +76,8 @@ impl Memory {
             codes: cache(),
             tokens: cache(),
             pushed: cache(),
+            once: cache(),
         }
-        Self { sessions: cache(), host_sessions: cache(), tickets: cache(), attempts: cache(), once: cache() }
     }
 
     /// A living value.

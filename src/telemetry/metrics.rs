@@ -2,8 +2,6 @@
 use super::family::{self, sound};
 use super::table::{Families, Table};
 use super::{Decision, Ended, Event, Refused, lines};
-#[cfg(test)]
-use super::Provided;
 use crate::domain::{Clock, LibraryId, SystemClock, VendorId};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -171,6 +169,8 @@ impl Telemetry {
             }
             Event::VendorTrouble { vendor, .. } => table.vendor(Some(vendor)).trouble.inc(),
             Event::Provided { vendor, outcome, .. } => table.vendor_or_other(*vendor).provided(*outcome),
+            Event::LogoutDelivery { vendor, outcome } => table.vendor(Some(vendor)).delivery(*outcome),
+            Event::DocumentTrouble { vendor, document, .. } => table.vendor(Some(vendor)).document(*document),
             _ => self.count_plain(event),
         }
     }
@@ -292,6 +292,7 @@ impl Default for Telemetry {
 mod tests {
     use super::*;
     use crate::domain::{Denial, Fault};
+    use crate::telemetry::Provided;
     use crate::telemetry::SignIn;
     use crate::telemetry::log::{LogFormat, capture::log_of};
     use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The series that exist: resolved once at configuration load, so that counting an event is a look-up and an atomic
 //! addition, and so that the number of series depends on the configuration alone, never on what patrons do.
-use super::event::{Provided, SignIn};
+use super::event::{Delivery, Document, Provided, SignIn};
 use super::family::{self, sound};
 use crate::domain::{Denial, Fault, LibraryId, VendorId};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -29,6 +29,8 @@ pub(super) struct Families {
     request_seconds: HistogramVec,
     vendor_trouble: IntCounterVec,
     oidc: IntCounterVec,
+    logout_deliveries: IntCounterVec,
+    document_trouble: IntCounterVec,
 }
 
 impl Families {
@@ -46,6 +48,8 @@ impl Families {
             request_seconds: family::REQUEST_SECONDS.histograms(registry),
             vendor_trouble: family::VENDOR_TROUBLE.counters(registry),
             oidc: family::OIDC.counters(registry),
+            logout_deliveries: family::LOGOUT_DELIVERIES.counters(registry),
+            document_trouble: family::DOCUMENT_TROUBLE.counters(registry),
         }
     }
 }
@@ -64,6 +68,8 @@ enum Of {
     RequestSeconds,
     VendorTrouble,
     Oidc,
+    LogoutDeliveries,
+    DocumentTrouble,
 }
 
 /// Makes series and remembers which.
@@ -94,6 +100,10 @@ impl Maker<'_> {
             seconds: self.histogram(Of::RequestSeconds, &families.request_seconds, &[name]),
             trouble: self.counter(Of::VendorTrouble, &families.vendor_trouble, &[name]),
             oidc: Provided::ALL.map(|how| self.counter(Of::Oidc, &families.oidc, &[name, how.as_str()])),
+            deliveries: Delivery::ALL
+                .map(|of| self.counter(Of::LogoutDeliveries, &families.logout_deliveries, &[name, of.as_str()])),
+            documents: Document::ALL
+                .map(|of| self.counter(Of::DocumentTrouble, &families.document_trouble, &[name, of.as_str()])),
         }
     }
 
@@ -135,12 +145,26 @@ pub(super) struct OfVendor {
     /// Failures of the origin.
     pub(super) trouble: IntCounter,
     oidc: [IntCounter; 6],
+    /// In the order of [`Delivery::ALL`].
+    deliveries: [IntCounter; 4],
+    /// In the order of [`Document::ALL`].
+    documents: [IntCounter; 2],
 }
 
 impl OfVendor {
     /// Counts a request to the OpenID Provider.
     pub(super) fn provided(&self, outcome: Provided) {
         count(&self.oidc, outcome.slot());
+    }
+
+    /// Counts what became of the word of a sign-out.
+    pub(super) fn delivery(&self, outcome: Delivery) {
+        count(&self.deliveries, outcome.slot());
+    }
+
+    /// Counts a document that could not be used.
+    pub(super) fn document(&self, document: Document) {
+        count(&self.documents, document.slot());
     }
 
     /// The counter for a status.
@@ -275,6 +299,8 @@ impl Table {
                 Of::RequestSeconds => families.request_seconds.remove_label_values(labels),
                 Of::VendorTrouble => families.vendor_trouble.remove_label_values(labels),
                 Of::Oidc => families.oidc.remove_label_values(labels),
+                Of::LogoutDeliveries => families.logout_deliveries.remove_label_values(labels),
+                Of::DocumentTrouble => families.document_trouble.remove_label_values(labels),
             };
         }
     }

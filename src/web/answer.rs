@@ -1,11 +1,11 @@
 //! What every answer of the portal carries: headers that keep browsers from leaking, framing, guessing or remembering.
 use super::Front;
 use super::house::House;
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{

@@ -5,8 +5,8 @@ use super::answer::{html, see_other, unbound_policy};
 use super::entry::decision;
 use super::guard::before_token;
 use super::problem::ProblemPage;
-use super::signin::form_page;
 use super::signin::Aim;
+use super::signin::form_page;
 use super::visit::{Scene, Visit};
 use crate::domain::{Denial, Entitlement, Timestamp};
 use crate::egress::{Introduction, Release};
@@ -125,8 +125,7 @@ enum Next {
 async fn proceed(visit: &Visit, asked: Asked, mut note: Note, on_page: bool) -> Response {
     let session = match visit.session().await {
         Ok(session) => session,
-        Err(problem) if asked.wish.interaction == Interaction::Never => {
-            drop(problem);
+        Err(_) if asked.wish.interaction == Interaction::Never => {
             return decline(visit, &asked, Declined::Unavailable);
         }
         Err(problem) => return visit.problem(problem, &Scene::of(None)),
@@ -158,12 +157,7 @@ fn before(visit: &Visit, session: Option<&Session>) -> Before {
     session.map_or(Before::None, |session| Before::Session(before_token(&visit.front.form_key, session)))
 }
 
-async fn next(
-    visit: &Visit,
-    asked: &Asked,
-    note: &Note,
-    session: Option<Arc<Session>>,
-) -> Result<Next, ProblemPage> {
+async fn next(visit: &Visit, asked: &Asked, note: &Note, session: Option<Arc<Session>>) -> Result<Next, ProblemPage> {
     let silent = asked.wish.interaction == Interaction::Never;
     let sign_in = || if silent { Next::Decline(Declined::SignInNeeded) } else { Next::SignIn };
     let of_library = |session: &Arc<Session>| asked.library.as_ref().is_none_or(|library| library == session.library());

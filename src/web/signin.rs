@@ -285,7 +285,7 @@ async fn open(visit: &Visit, library: &HouseLibrary, verified: &Verified) -> Res
         sessions.carry_over(&old, &session, now).await.map_err(down)?;
     }
     let knew = sessions.end(&old).await.map_err(down)?;
-    visit.house.oidc.ended(&knew, now).await;
+    visit.house.oidc.ended(&knew).await;
     Ok(id)
 }
 
@@ -308,12 +308,7 @@ fn find<'v>(visit: &'v Visit, id: &str) -> Option<&'v HouseLibrary> {
 }
 
 /// The form. Nothing on it was typed: not the card number, not even after a mistake.
-pub(super) fn form_page(
-    visit: &Visit,
-    aim: &Aim<'_>,
-    chosen: Option<&HouseLibrary>,
-    wrong: Option<Wrong>,
-) -> Response {
+pub(super) fn form_page(visit: &Visit, aim: &Aim<'_>, chosen: Option<&HouseLibrary>, wrong: Option<Wrong>) -> Response {
     let old = form_id(&visit.headers);
     let fresh = old.is_none();
     let id = old.unwrap_or_default();

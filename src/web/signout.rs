@@ -91,7 +91,7 @@ async fn leave(visit: &Visit, body: Body) -> Result<Left, ProblemPage> {
 async fn end(visit: &Visit, session: &Session) -> Result<Vec<String>, ProblemPage> {
     let knew = visit.front.sessions.end(session).await.map_err(|_| ProblemPage::StoreDown)?;
     visit.front.telemetry.emit(&Event::SignOut { library: session.library() });
-    Ok(visit.house.oidc.ended(&knew, visit.front.clock.now()).await)
+    Ok(visit.house.oidc.ended(&knew).await)
 }
 
 /// The last page. What the browser may have kept of earlier ones goes too (W3C Clear Site Data); cookies are named one by

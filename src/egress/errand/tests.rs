@@ -43,7 +43,8 @@ async fn read_request(stream: &mut TcpStream) -> String {
     loop {
         let whole = String::from_utf8_lossy(&text).into_owned();
         if let Some((head, body)) = whole.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
             if body.len() >= length {
                 return whole;
             }
@@ -182,7 +183,8 @@ async fn slow_endless_and_malformed_answers_end() {
     ] {
         let server = server("127.0.0.1:0", play).await;
         let begun = Instant::now();
-        let limits = if expected == ErrandFailed::Slow { SOON } else { Limits { time: Duration::from_secs(60), ..SOON } };
+        let limits =
+            if expected == ErrandFailed::Slow { SOON } else { Limits { time: Duration::from_secs(60), ..SOON } };
         assert_eq!(errands(&["127.0.0.1"]).fetch(&uri(server.at, "/"), limits).await, Err(expected));
         assert!(begun.elapsed() < Duration::from_secs(30), "the end was not bounded");
     }
@@ -197,11 +199,16 @@ async fn nothing_connects_to_an_address_that_is_not_the_vendors() {
             let uri = Url::parse(&format!("{scheme}://{host}:{port}/")).unwrap();
             let forbidden = Err(ErrandFailed::Connect(NotConnected::Forbidden));
             assert_eq!(errands(&[]).fetch(&uri, SOON).await, forbidden, "{uri}");
-            assert_eq!(errands(&["10.0.0.0/8"]).post_form(&uri, String::new(), SOON.time).await, Err(forbidden.unwrap_err()));
+            assert_eq!(
+                errands(&["10.0.0.0/8"]).post_form(&uri, String::new(), SOON.time).await,
+                Err(forbidden.unwrap_err())
+            );
         }
     }
     assert_eq!(v4.connected.load(Ordering::SeqCst), 0);
-    for text in ["https://10.0.0.1/", "https://169.254.169.254/latest", "https://[::1]/", "https://[fe80::1]/", "https://[::]/"] {
+    for text in
+        ["https://10.0.0.1/", "https://169.254.169.254/latest", "https://[::1]/", "https://[fe80::1]/", "https://[::]/"]
+    {
         let got = errands(&[]).fetch(&Url::parse(text).unwrap(), SOON).await;
         assert_eq!(got, Err(ErrandFailed::Connect(NotConnected::Forbidden)), "{text}");
     }

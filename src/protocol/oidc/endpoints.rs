@@ -133,8 +133,7 @@ impl Provider {
         }
         let mut fields = call.headers.get_all(AUTHORIZATION).iter();
         let attempt = Attempt { authorization: fields.next(), several: fields.next().is_some(), form: &form };
-        let checks =
-            Checks { issuer: &at.issuer, keys: &*self.keys, replays: &self.replays, now: call.now };
+        let checks = Checks { issuer: &at.issuer, keys: &self.keys, replays: &self.replays, now: call.now };
         let client = authenticate(&|id| self.client_at(at, id), &attempt, &checks).await;
         let client = client.inspect_err(|why| self.not_recognised(at, &form, why))?;
         Ok((client, form))
@@ -435,7 +434,8 @@ enum Scheme {
 fn bearer(call: &Call<'_>) -> Option<(Scheme, String)> {
     let in_header = in_header(call.headers);
     let posted = (*call.method == Method::POST && !call.body.is_empty()).then(|| form(call)).flatten();
-    let in_form = posted.filter(|form| !form.is_polluted()).and_then(|form| form.get("access_token").map(str::to_owned));
+    let in_form =
+        posted.filter(|form| !form.is_polluted()).and_then(|form| form.get("access_token").map(str::to_owned));
     match (in_header, in_form) {
         (Some(token), None) => Some(token),
         (None, Some(token)) if !call.headers.contains_key(AUTHORIZATION) => Some((Scheme::Bearer, token)),

@@ -2,7 +2,7 @@
 use super::client::Client;
 use super::parameters::Parameters;
 use super::{At, Provider, issuer};
-use crate::domain::{Timestamp, VendorId};
+use crate::domain::VendorId;
 use crate::egress::Introduced;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl Provider {
 
     /// Tells vendors that a session which they knew has ended. Gives the addresses that the browser is to load for those
     /// who want to hear of it that way.
-    pub async fn ended(&self, all: &[Introduced], now: Timestamp) -> Vec<String> {
+    pub async fn ended(&self, all: &[Introduced]) -> Vec<String> {
         let mut loaded = Vec::new();
         for introduced in all {
             let Some(client) = self.client_of(&introduced.vendor) else { continue };
@@ -55,11 +55,9 @@ impl Provider {
                 url.query_pairs_mut().append_pair("iss", &issuer).append_pair("sid", &introduced.sid);
                 loaded.push(url.into());
             }
-            if let Some(back) = &client.backchannel {
-                let (signer, known, sid) = (Arc::clone(&self.signer), Arc::clone(client), introduced.sid.clone());
-                let token = move |now: Timestamp| signer.logout_token(&known, (&issuer, &sid), now).ok();
-                self.deliveries.deliver(&client.vendor, back, Box::new(token), now);
-            }
+            let (signer, known, sid) = (Arc::clone(&self.signer), Arc::clone(client), introduced.sid.clone());
+            let clock = Arc::clone(&self.clock);
+            self.deliveries.deliver(client, move || signer.logout_token(&known, (&issuer, &sid), clock.now()).ok());
         }
         loaded
     }

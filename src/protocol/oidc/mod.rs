@@ -16,32 +16,38 @@ mod key_set;
 mod key_source;
 mod logout;
 mod parameters;
+mod published;
 mod quotas;
 mod replays;
 mod request;
 mod sector;
 mod settings;
 mod signer;
+#[cfg(test)]
+mod stand_in;
 
 pub use client::Client;
 pub use logout::Leaving;
 pub(super) use settings::read;
 
 use super::{Asked, Declined, Heard, Onward, Rejected, SigningRing, Unspoken};
-use crate::domain::{LibraryId, Timestamp, VendorId};
+use crate::domain::{Clock, LibraryId, Timestamp, VendorId};
 use crate::egress::{Errands, Introduction};
 use crate::store::{Family, Store, StoreError};
 use crate::telemetry::{Event, Provided, Telemetry};
+use backchannel::{Bounds, LogoutDeliveries};
 use bearer::{Bearer, Ledger};
 use bytes::Bytes;
 use endpoints::PUSHED_PREFIX;
 use grants::{Basis, Grants};
 use http::{HeaderMap, Method, Response, StatusCode};
-use key_set::KeySource;
+use key_source::PublishedKeys;
 use parameters::Parameters;
+use published::Means;
 use quotas::Quotas;
 use replays::Replays;
 use request::{Bad, Fault, Request};
+use sector::SectorDocuments;
 use serde::{Deserialize, Serialize};
 use signer::{Signer, Told};
 use std::borrow::Cow;
@@ -58,6 +64,8 @@ pub struct Parts {
     pub languages: Vec<String>,
     /// The signing keys.
     pub keys: Arc<SigningRing>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
     /// Where codes and tokens are kept.
     pub store: Arc<dyn Store>,
     /// Where events go.
@@ -75,10 +83,11 @@ pub struct Provider {
     signer: Arc<Signer>,
     grants: Grants,
     replays: Replays,
-    keys: Box<dyn KeySource>,
-    sectors: sector::Sectors,
-    deliveries: backchannel::Deliveries,
+    keys: PublishedKeys,
+    sectors: SectorDocuments,
+    deliveries: LogoutDeliveries,
     quotas: Quotas,
+    clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
 }
 
@@ -215,7 +224,13 @@ impl Provider {
             let issuer = issuer(&parts.issuer, library);
             documents.insert(library.cloned(), Bytes::from(discovery::document(&issuer, &extras)?));
         }
-        let errands = Arc::new(parts.errands);
+        let means = |client: &Client| {
+            let errands = Arc::clone(parts.errands.get(&client.vendor.id)?);
+            Some(Means { errands, clock: Arc::clone(&parts.clock), telemetry: Arc::clone(&parts.telemetry) })
+        };
+        let all = || clients.iter().filter_map(|client| Some((client, means(client)?)));
+        let (keys, sectors) = (PublishedKeys::new(all()), SectorDocuments::new(all()));
+        let deliveries = LogoutDeliveries::new(parts.errands.into_values(), &parts.telemetry, Bounds::default());
         Ok(Self {
             clients: clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect(),
             documents,
@@ -223,13 +238,20 @@ impl Provider {
             signer,
             grants: Grants(Ledger(Arc::clone(&parts.store))),
             replays: Replays::new(parts.store),
-            keys: Box::new(key_source::Fetched::new(Arc::clone(&errands))),
-            sectors: sector::Sectors::new(Arc::clone(&errands)),
-            deliveries: backchannel::Deliveries::new(errands, Arc::clone(&parts.telemetry)),
+            keys,
+            sectors,
+            deliveries,
             quotas: Quotas::default(),
+            clock: parts.clock,
             telemetry: parts.telemetry,
             issuer: parts.issuer,
         })
+    }
+
+    /// Knows from now on what `older` knows of vendors' documents: a reload of the configuration forgets nothing.
+    pub fn inherit(&self, older: &Self) {
+        self.keys.inherit(&older.keys);
+        self.sectors.inherit(&older.sectors);
     }
 
     /// The issuer at a library's path, or the issuer of all; `None` where the library is no issuer.
@@ -294,14 +316,8 @@ impl Provider {
         (Some(client), self.read(at, client, &parameters, now).await)
     }
 
-    async fn read(
-        &self,
-        at: &At<'_>,
-        client: &Client,
-        parameters: &Parameters,
-        now: Timestamp,
-    ) -> Result<Asked, Bad> {
-        self.sectors.verified(client, now).await.map_err(|_| Bad::Page(Rejected::Sector))?;
+    async fn read(&self, at: &At<'_>, client: &Client, parameters: &Parameters, now: Timestamp) -> Result<Asked, Bad> {
+        self.sectors.verified(client).await.map_err(|_| Bad::Page(Rejected::Sector))?;
         let pushed = parameters.get("request_uri").and_then(|uri| uri.strip_prefix(PUSHED_PREFIX));
         let request = match pushed.filter(|_| !parameters.is_twice("request_uri")) {
             Some(name) => self.read_pushed(at, client, name, now).await?,

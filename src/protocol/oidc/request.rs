@@ -255,7 +255,9 @@ impl Return {
         fields.extend(self.state.map(|state| ("state", state)));
         fields.push(("iss", issuer.to_owned()));
         match self.mode {
-            ResponseMode::FormPost => Onward::Form { origin: self.uri.origin_of(&self.given), action: self.given, fields },
+            ResponseMode::FormPost => {
+                Onward::Form { origin: self.uri.origin_of(&self.given), action: self.given, fields }
+            }
             ResponseMode::Query => {
                 let glue = if self.given.contains('?') { '&' } else { '?' };
                 let query = Serializer::new(String::new()).extend_pairs(fields).finish();

@@ -6,9 +6,7 @@ use crate::protocol::{SigningRing, Unspoken};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
-use openidconnect::core::{
-    CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
-};
+use openidconnect::core::{CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm};
 use openidconnect::{
     AccessToken, AdditionalClaims, Audience, AuthenticationContextClass, IdToken, IdTokenClaims, IssuerUrl, Nonce,
     StandardClaims, SubjectIdentifier,
@@ -77,7 +75,7 @@ pub(super) struct Signer {
 
 impl Signer {
     pub(super) fn new(ring: Arc<SigningRing>) -> Self {
-        let verifier = |key: &crate::protocol::SigningKey| {
+        let verifier = |key: &crate::protocol::signing::SigningKey| {
             let jwk: Jwk = serde_json::from_value(serde_json::to_value(&key.public).ok()?).ok()?;
             Some((key.kid.clone(), key.algorithm.in_jwt(), DecodingKey::from_jwk(&jwk).ok()?))
         };
