@@ -247,6 +247,47 @@ impl Ended {
     }
 }
 
+/// What came of a request to the OpenID Provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Provided {
+    /// A reader went back to the vendor with a code.
+    Code,
+    /// The vendor got tokens.
+    Tokens,
+    /// A reader went back to the vendor with the word that it gets nobody.
+    Declined,
+    /// The request was not as it must be.
+    Refused,
+    /// The vendor could not prove who it is.
+    ClientRefused,
+    /// We could not answer.
+    Unavailable,
+}
+
+impl Provided {
+    /// Every outcome, in the order of their slots.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Code, Self::Tokens, Self::Declined, Self::Refused, Self::ClientRefused, Self::Unavailable];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Tokens => "tokens",
+            Self::Declined => "declined",
+            Self::Refused => "refused",
+            Self::ClientRefused => "client_refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Where the outcome stands in [`Provided::ALL`].
+    pub(super) const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
 /// What became of the word to a vendor that a reader signed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Delivery {
@@ -381,6 +422,15 @@ pub enum Event<'a> {
         /// Which.
         vendor: &'a VendorId,
         /// What happened, in words of ours.
+        cause: &'static str,
+    },
+    /// The OpenID Provider was asked.
+    Provided {
+        /// By which vendor; `None` where no vendor of the configuration is named.
+        vendor: Option<&'a VendorId>,
+        /// What came of it.
+        outcome: Provided,
+        /// Why, in words of ours; empty where all was well.
         cause: &'static str,
     },
     /// The word to a vendor that a reader signed out came to an end. Only counted: its line would stand beside that of

@@ -61,6 +61,8 @@ catalogue! {
         "Time until the head of the answer was ready";
     VENDOR_TROUBLE "vestibule_vendor_trouble_total" Kind::Counter, ["vendor"],
         "Requests that a vendor's origin did not answer as it should";
+    OIDC "vestibule_oidc_total" Kind::Counter, ["vendor", "outcome"],
+        "Requests to the OpenID Provider by how they ended: code, tokens, declined (the vendor gets nobody), refused, client_refused (the vendor could not prove who it is), unavailable";
     LOGOUT_DELIVERIES "vestibule_logout_deliveries_total" Kind::Counter, ["vendor", "outcome"],
         "Words to vendors that a reader signed out, by what became of them: delivered, refused, given_up (not taken at any try), dropped (too many waited)";
     DOCUMENT_TROUBLE "vestibule_document_trouble_total" Kind::Counter, ["vendor", "document"],

@@ -2,8 +2,9 @@
 //! a test compares it with the lines that come out.
 //!
 //! The shorthand macros of `tracing` are forbidden everywhere, so `event!` is used here.
-use super::Event;
 use super::table::PORTAL;
+use super::{Event, Provided};
+use crate::domain::VendorId;
 use std::borrow::Cow;
 use std::time::Duration;
 use tracing::Level;
@@ -15,7 +16,14 @@ impl Event<'_> {
     /// Whether the event is about a single request or connection, so that its line appears only when requests are
     /// logged: anyone on the net can cause as many as they like.
     pub(super) const fn is_of_a_request(&self) -> bool {
-        matches!(self, Self::Request { .. } | Self::Refused { .. } | Self::Handshake { .. } | Self::Connection { .. })
+        matches!(
+            self,
+            Self::Request { .. }
+                | Self::Refused { .. }
+                | Self::Handshake { .. }
+                | Self::Connection { .. }
+                | Self::Provided { .. }
+        )
     }
 }
 
@@ -81,6 +89,7 @@ fn write_of_others(event: &Event<'_>) {
         Event::VendorTrouble { vendor, cause } => {
             tracing::event!(target: TARGET, Level::WARN, vendor = vendor.as_str(), cause, "vendor gave no usable answer");
         }
+        Event::Provided { vendor, outcome, cause } => write_of_provider(vendor, outcome, cause),
         Event::LogoutTrouble { vendor, outcome, cause } => {
             let (vendor, outcome) = (vendor.as_str(), outcome.as_str());
             tracing::event!(target: TARGET, Level::WARN, vendor, outcome, cause, "vendor takes no word of sign-outs");
@@ -90,6 +99,14 @@ fn write_of_others(event: &Event<'_>) {
             tracing::event!(target: TARGET, Level::WARN, vendor, document, cause, "vendor's document cannot be used");
         }
         _ => write_of_us(event),
+    }
+}
+
+/// A line about the OpenID Provider, where something was wrong: what went well is counted only.
+fn write_of_provider(vendor: Option<&VendorId>, outcome: Provided, cause: &'static str) {
+    if matches!(outcome, Provided::Refused | Provided::ClientRefused | Provided::Unavailable) {
+        let (vendor, outcome) = (vendor.map_or("unknown", VendorId::as_str), outcome.as_str());
+        tracing::event!(target: TARGET, Level::WARN, vendor, outcome, cause, "no answer for an OpenID Connect client");
     }
 }
 
@@ -226,6 +243,16 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         level: "WARN",
+        text: "no answer for an OpenID Connect client",
+        fields: &[
+            ("vendor", "the vendor's id, or `unknown`"),
+            ("outcome", "`refused`, `client_refused` or `unavailable`"),
+            CAUSE,
+        ],
+        meaning: "A vendor's client asked wrongly, or could not prove who it is; written where requests are.",
+    },
+    Message {
+        level: "WARN",
         text: "vendor takes no word of sign-outs",
         fields: &[VENDOR, ("outcome", "`refused`, `given_up` or `dropped`"), CAUSE],
         meaning: "Back-channel logout does not reach a vendor. At most once an hour for each vendor; the metric counts all.",
@@ -320,6 +347,7 @@ mod tests {
                 Event::Request { vendor: None, method: "GET", status: 200, took, version: "HTTP/2" },
                 Event::Refused { cause: Refused::HostUnknown },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
+                Event::Provided { vendor: Some(vendor), outcome: Provided::Refused, cause: "invalid_request" },
                 Event::LogoutDelivery { vendor, outcome: Delivery::Delivered },
                 Event::LogoutTrouble { vendor, outcome: Delivery::Refused, cause: "status" },
                 Event::DocumentTrouble { vendor, document: Document::Keys, cause: "status" },

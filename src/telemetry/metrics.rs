@@ -168,6 +168,7 @@ impl Telemetry {
                 }
             }
             Event::VendorTrouble { vendor, .. } => table.vendor(Some(vendor)).trouble.inc(),
+            Event::Provided { vendor, outcome, .. } => table.vendor_or_other(*vendor).provided(*outcome),
             Event::LogoutDelivery { vendor, outcome } => table.vendor(Some(vendor)).delivery(*outcome),
             Event::DocumentTrouble { vendor, document, .. } => table.vendor(Some(vendor)).document(*document),
             _ => self.count_plain(event),
@@ -291,8 +292,8 @@ impl Default for Telemetry {
 mod tests {
     use super::*;
     use crate::domain::{Denial, Fault};
+    use crate::telemetry::Provided;
     use crate::telemetry::SignIn;
-    use crate::telemetry::event::{Delivery, Document};
     use crate::telemetry::log::{LogFormat, capture::log_of};
     use std::time::Duration;
 
@@ -331,9 +332,7 @@ mod tests {
                 Event::Request { vendor: None, method: "POST", status: 503, took, version: "HTTP/1.1" },
                 Event::Refused { cause: Refused::ALL[usize::from(n) % Refused::ALL.len()] },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
-                Event::LogoutDelivery { vendor, outcome: Delivery::ALL[usize::from(n) % 4] },
-                Event::LogoutTrouble { vendor, outcome: Delivery::GivenUp, cause: "slow" },
-                Event::DocumentTrouble { vendor, document: Document::ALL[usize::from(n) % 2], cause: "slow" },
+                Event::Provided { vendor: Some(vendor), outcome: Provided::Refused, cause: "invalid_request" },
                 Event::Handshake { cause: "not TLS" },
                 Event::Connection { ended: Ended::ALL[usize::from(n) % Ended::ALL.len()] },
                 Event::Reloaded { libraries: 2, vendors: 2 },
@@ -418,10 +417,6 @@ mod tests {
             ("vestibule_requests_total{status=\"5xx\",vendor=\"portal\"}", 4.0),
             ("vestibule_request_seconds_count{vendor=\"world-book\"}", 0.0),
             ("vestibule_vendor_trouble_total{vendor=\"atlas\"}", 2.0),
-            ("vestibule_logout_deliveries_total{outcome=\"given_up\",vendor=\"atlas\"}", 1.0),
-            ("vestibule_logout_deliveries_total{outcome=\"refused\",vendor=\"other\"}", 1.0),
-            ("vestibule_document_trouble_total{document=\"keys\",vendor=\"atlas\"}", 1.0),
-            ("vestibule_document_trouble_total{document=\"sector\",vendor=\"other\"}", 1.0),
             ("vestibule_refused_requests_total{cause=\"target\",status=\"400\"}", 2.0),
             ("vestibule_refused_requests_total{cause=\"field_value\",status=\"400\"}", 2.0),
             ("vestibule_ended_connections_total{cause=\"body_slow\"}", 2.0),

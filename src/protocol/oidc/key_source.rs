@@ -1,9 +1,11 @@
 //! The keys of clients that publish them (`jwks_uri`): kept for ten minutes, fetched again at once when an assertion names
 //! one that is not among them, and kept for a day while the vendor's document cannot be had.
 use super::client::{Authentication, Client, ClientKeys};
+use super::key_set::{KeySource, NoKeys};
 use super::published::{Means, Published, Unusable};
 use crate::domain::VendorId;
 use crate::telemetry::Document;
+use futures_util::future::BoxFuture;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -13,10 +15,6 @@ use std::sync::Arc;
 const FRESH: u64 = 10 * 60;
 /// For how many seconds keys are believed while that document cannot be had.
 const KEPT: u64 = 24 * 60 * 60;
-
-/// A client's keys cannot be had now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoKeys;
 
 /// The published keys of all clients that publish them.
 pub(super) struct PublishedKeys {
@@ -43,11 +41,8 @@ impl PublishedKeys {
         }
     }
 
-    /// The client's keys, fresh enough to hold `kid` if they hold it at all.
-    ///
-    /// # Errors
     /// [`NoKeys`] when the client publishes none, or they could not be had for a day.
-    pub(super) async fn keys_of(&self, client: &Client, kid: Option<&str>) -> Result<Arc<JwkSet>, NoKeys> {
+    async fn published(&self, client: &Client, kid: Option<&str>) -> Result<Arc<JwkSet>, NoKeys> {
         let keys = self.of.get(&client.vendor.id).ok_or(NoKeys)?;
         if let Some((set, age)) = keys.latest()
             && age < FRESH
@@ -57,6 +52,12 @@ impl PublishedKeys {
         }
         keys.refresh().await;
         keys.latest().filter(|(_, age)| *age < KEPT).map(|(set, _)| set).ok_or(NoKeys)
+    }
+}
+
+impl KeySource for PublishedKeys {
+    fn keys_of<'a>(&'a self, client: &'a Client, kid: Option<&'a str>) -> BoxFuture<'a, Result<Arc<JwkSet>, NoKeys>> {
+        Box::pin(self.published(client, kid))
     }
 }
 
