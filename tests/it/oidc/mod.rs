@@ -1,2 +1,3 @@
 //! Vendors over OpenID Connect.
 mod journey;
+mod ssrf;

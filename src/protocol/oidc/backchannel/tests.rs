@@ -91,6 +91,17 @@ async fn a_vendor_that_takes_nothing_is_given_up() {
 }
 
 #[tokio::test]
+async fn an_address_that_may_not_be_asked_is_given_up_at_once() {
+    let telemetry = telemetry();
+    let bounds = Bounds { pauses: &[Duration::from_secs(600)], ..QUICK };
+    for uri in ["https://127.0.0.2/out", "https://[::1]/out", "https://10.0.0.1/out", "http://169.254.169.254/out"] {
+        let client = client_told_at("chronicle", uri.parse().unwrap(), LONG);
+        deliveries(&telemetry, bounds).deliver(&client, fixed);
+    }
+    until(|| count(&telemetry, "chronicle", "given_up") == 4).await;
+}
+
+#[tokio::test]
 async fn a_word_without_a_token_ends() {
     let (site, telemetry) = (Site::open(Some((200, String::new()))).await, telemetry());
     deliveries(&telemetry, QUICK).deliver(&client_told_at("chronicle", site.uri("/out"), LONG), || None);
