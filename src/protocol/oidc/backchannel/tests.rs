@@ -92,8 +92,9 @@ async fn a_vendor_that_takes_nothing_is_given_up() {
 
 #[tokio::test]
 async fn an_address_that_may_not_be_asked_is_given_up_at_once() {
+    const FAR: &[Duration] = &[Duration::from_secs(600)];
     let telemetry = telemetry();
-    let bounds = Bounds { pauses: &[Duration::from_secs(600)], ..QUICK };
+    let bounds = Bounds { pauses: FAR, ..QUICK };
     for uri in ["https://127.0.0.2/out", "https://[::1]/out", "https://10.0.0.1/out", "http://169.254.169.254/out"] {
         let client = client_told_at("chronicle", uri.parse().unwrap(), LONG);
         deliveries(&telemetry, bounds).deliver(&client, fixed);
