@@ -10,6 +10,7 @@ mod client_auth;
 mod discovery;
 mod dpop;
 mod endpoints;
+mod explain;
 mod grants;
 mod jws;
 mod key_set;
@@ -27,6 +28,7 @@ mod signer;
 mod stand_in;
 
 pub use client::Client;
+pub use explain::Explained;
 pub use logout::Leaving;
 pub(super) use settings::read;
 
