@@ -78,9 +78,7 @@ impl Portal {
 
     fn trust(&self, files: &Files, anonymous: bool) -> Trust {
         Trust {
-            issuer: self.issuer(),
-            portal: self.address,
-            ca: files.path("ca.pem"),
+            portal: super::Portal { issuer: self.issuer(), address: self.address, ca: files.path("ca.pem") },
             audience: Some("https://atlas.example".to_owned()),
             anonymous,
             pause: Duration::from_secs(3600),
@@ -127,7 +125,7 @@ impl World {
         let files = Files::make();
         let portal = Portal::start(&files).await;
         let trust = portal.trust(&files, anonymous);
-        let mut options = Options::new("atlas", "Atlas <of> Birds", &files.path("traffic"), trust);
+        let mut options = Options::new("atlas", "Atlas <of> Birds", &files.path("traffic"), Role::Gateway(trust));
         options.tls = tls.then(|| files.certificate());
         let vendor = VendorStandIn::start(options).await.unwrap();
         Self { files, portal, vendor }
