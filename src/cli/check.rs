@@ -67,7 +67,7 @@ async fn all_live(config: &Config, ilses: &Ilses, out: &mut Out) -> Result<(), F
 }
 
 /// Every problem, those of the tables that other rooms read among them, and the library systems.
-fn opaque(draft: &Draft) -> (Ilses, Vec<Problem>) {
+pub(super) fn opaque(draft: &Draft) -> (Ilses, Vec<Problem>) {
     let mut ilses = Ilses::default();
     let mut problems = draft.problems.clone();
     problems.extend(read_ilses(&draft.ilses, &draft.secrets, &mut ilses));

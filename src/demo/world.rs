@@ -251,6 +251,8 @@ async fn start_vendors(
     let (one, other) = (chronicle(&portal, folder, secret)?, lexicon(&portal, folder)?);
     let mut chronicle = Options::new("chronicle", "Daily Chronicle Archive", &traffic, Role::OpenId(one));
     let mut lexicon = Options::new("lexicon", "Lexicon of Words", &traffic, Role::OpenId(other));
+    // Pairwise names go by host, so no two vendors may share one.
+    lexicon.host = Some("localhost");
     (chronicle.tls, lexicon.tls) = (Some(certificate.clone()), Some(certificate.clone()));
     Ok([
         VendorStandIn::start(atlas).await?,

@@ -49,6 +49,8 @@ pub struct Options {
     pub name: String,
     /// Where to listen; port 0 takes a free one.
     pub bind: SocketAddr,
+    /// The host in its origin; without one, the address.
+    pub host: Option<&'static str>,
     /// A certificate to speak TLS with, HTTP/2 and HTTP/1.1 as the client likes; without one, plain HTTP/1.1.
     pub tls: Option<Certificate>,
     /// The folder for what it receives.
@@ -82,6 +84,7 @@ impl Options {
             id: id.to_owned(),
             name: name.to_owned(),
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            host: None,
             tls: None,
             traffic: traffic.to_owned(),
             role,
@@ -129,7 +132,8 @@ impl VendorStandIn {
         };
         let listener = TcpListener::bind(options.bind).await?;
         let address = listener.local_addr()?;
-        let origin = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+        let host = options.host.map_or_else(|| address.ip().to_string(), str::to_owned);
+        let origin = format!("{}://{host}:{}", if tls.is_some() { "https" } else { "http" }, address.port());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (protocol, part) = match options.role {
             Role::Gateway(trust) => ("gateway", Part::Gateway(Verifier::new(trust, &origin))),
