@@ -186,7 +186,7 @@ impl World {
              \x20 5. Open the Chronicle at {chronicle}/ and sign in\n\
              \x20    there: it asks for you over OpenID Connect, and shows the ID token.\n\
              \x20 6. Do the same at Lexicon, {lexicon}/, and there\n\
-             \x20    "Sign in anew": it is told a new name for each sign-in.\n\
+             \x20    choose to sign in anew: it is told a new name for each sign-in.\n\
              \x20 7. Sign out at the library's page, and look at the Chronicle again: it\n\
              \x20    was told, and has forgotten you.\n\n\
              Vendors        atlas {atlas}, press {press},\n\
