@@ -95,7 +95,7 @@ async fn what_the_configuration_would_refuse_is_refused_before_there_is_a_secret
         assert_eq!(output.status.code(), Some(64), "{more:?}: {said}");
         assert!(said.contains(key) && said.contains("the new lines:"), "{more:?}: {said}");
         assert!(output.stdout.is_empty() && secret_of(&output).is_none(), "{said}");
-        assert!(more.iter().skip(1).all(|value| value.len() < 8 || !said.contains(value)), "a value is told: {said}");
+        assert!(more.iter().all(|value| !value.contains("://") || !said.contains(value)), "a value is told: {said}");
     }
     let config = world.text("config");
     let taken = ["--origin", "https://x.example", "--redirect-uri", "https://x.example/"];
