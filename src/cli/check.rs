@@ -83,14 +83,14 @@ async fn all_live(config: &Config, ilses: &Ilses, out: &mut Out) -> Result<(), F
 }
 
 /// What other rooms read.
-struct Opaque {
+pub(super) struct Opaque {
     ilses: Ilses,
     clients: Vec<Client>,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// Every problem, those of the tables that other rooms read among them, with what they make of the tables.
-fn opaque(draft: &Draft) -> Opaque {
+pub(super) fn opaque(draft: &Draft) -> Opaque {
     let mut ilses = Ilses::default();
     let mut problems = draft.problems.clone();
     problems.extend(read_ilses(&draft.ilses, &draft.secrets, &mut ilses));

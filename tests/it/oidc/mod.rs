@@ -1,2 +1,4 @@
 //! Vendors over OpenID Connect.
+mod demo;
 mod journey;
+mod onboarding;
