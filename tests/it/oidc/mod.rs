@@ -1,3 +1,5 @@
 //! Vendors over OpenID Connect.
+mod demo;
 mod journey;
+mod onboarding;
 mod ssrf;
