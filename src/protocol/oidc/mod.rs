@@ -8,5 +8,7 @@ mod key_set;
 mod parameters;
 mod replays;
 mod settings;
+#[cfg(test)]
+mod stand_in;
 
 pub use client::Client;
