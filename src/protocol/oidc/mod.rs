@@ -4,11 +4,11 @@ mod client;
 mod client_auth;
 mod dpop;
 mod jws;
+#[cfg(test)]
+mod key_holder;
 mod key_set;
 mod parameters;
 mod replays;
 mod settings;
-#[cfg(test)]
-mod stand_in;
 
 pub use client::Client;

@@ -2,7 +2,7 @@
 use super::*;
 use crate::protocol::oidc::key_set::KeySource;
 use crate::protocol::oidc::replays::Replays;
-use crate::protocol::oidc::stand_in::{
+use crate::protocol::oidc::key_holder::{
     Held, ISSUER, NOW, Published, client, client_with_key, key_set, message, replays, with,
 };
 use base64::Engine;

@@ -1,7 +1,7 @@
 //! Every method, alone and mixed, as requests bring them.
 use super::*;
 use crate::protocol::oidc::client::AssertionAlgorithm;
-use crate::protocol::oidc::stand_in::{Held, ISSUER, NOW, Published, client, client_with_key, replays};
+use crate::protocol::oidc::key_holder::{Held, ISSUER, NOW, Published, client, client_with_key, replays};
 use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::FutureExt;
 use proptest::prelude::*;
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn any_header_and_form_is_refused(value in any::<Vec<u8>>(), decoded in "\\PC{0,60}", form in "\\PC{0,100}") {
+    fn any_header_is_read_or_refused(value in any::<Vec<u8>>(), decoded in "\\PC{0,60}", form in "\\PC{0,100}") {
         let Ok(form) = Parameters::read(form.as_bytes()) else { return Ok(()) };
         let given = HeaderValue::from_bytes(&value).ok();
         for value in [given, Some(authorization("Basic ", &decoded)), None].into_iter().flatten() {

@@ -1,6 +1,6 @@
 //! Proofs with real signatures: what RFC 9449 and the FAPI 2.0 tests want accepted and refused.
 use super::*;
-use crate::protocol::oidc::stand_in::{Held, ISSUER, NOW, message, replays, with};
+use crate::protocol::oidc::key_holder::{Held, ISSUER, NOW, message, replays, with};
 use futures_util::FutureExt;
 use http::HeaderValue;
 use proptest::prelude::*;

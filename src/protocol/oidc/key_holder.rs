@@ -1,9 +1,9 @@
-//! For tests: clients with keys of their own, which sign whatever they are told.
-use super::client::{AssertionAlgorithm, Authentication, Client, ClientKeys, Dpop, Sector};
+//! For tests: private keys that sign whatever they are told, and clients that are known by them.
+use super::client::{AssertionAlgorithm, Authentication, Client, ClientKeys};
 use super::key_set::{KeySource, NoKeys};
 use super::replays::Replays;
-use crate::domain::{Timestamp, Vendor, VendorId, VendorOrigin};
-use crate::protocol::Algorithm;
+use super::stand_in;
+use crate::domain::Timestamp;
 use crate::store::Memory;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -17,7 +17,6 @@ use futures_util::future::{BoxFuture, ready};
 use jsonwebtoken::jwk::JwkSet;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// When the tests play.
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_795_348_800);
@@ -131,39 +130,7 @@ pub(super) fn client_with_key(id: &str, key: &Held) -> Client {
 }
 
 pub(super) fn client(id: &str, authentication: Authentication) -> Client {
-    let vendor = Vendor {
-        id: VendorId::parse("chronicle").unwrap(),
-        name: "Daily Chronicle Archive".to_owned(),
-        description: String::new(),
-        origin: VendorOrigin { tls: true, host: "archive.chronicle.example".to_owned(), port: 443 },
-        aliases: Vec::new(),
-        private_addresses: Vec::new(),
-        anonymous: false,
-        epoch: String::new(),
-        full_user_agent: false,
-        pass_headers: Vec::new(),
-    };
-    Client {
-        vendor: Arc::new(vendor),
-        id: id.to_owned(),
-        issuer: None,
-        authentication,
-        redirect_uris: Vec::new(),
-        post_logout_redirect_uris: Vec::new(),
-        sector: Sector { host: "archive.chronicle.example".to_owned(), document: None },
-        id_token_algorithm: Algorithm::Es256,
-        pkce_required: true,
-        par_required: true,
-        dpop: Dpop::Required,
-        fapi: true,
-        access_token_lifetime: Duration::from_secs(300),
-        refresh_tokens: false,
-        backchannel: None,
-        frontchannel: None,
-        initiate: None,
-        entitlements: true,
-        affiliation: true,
-    }
+    Client { authentication, ..stand_in::client(id) }
 }
 
 /// A memory of what was shown.
