@@ -83,8 +83,6 @@ pub(super) struct RedirectUri {
     pub(super) text: String,
     /// Its host.
     pub(super) host: String,
-    /// Its origin, for `form-action`.
-    pub(super) origin: String,
     /// An application on the reader's own machine, which may come back to any port (RFC 8252 §7.3).
     loopback: Option<Url>,
 }
@@ -97,8 +95,13 @@ impl RedirectUri {
         if url.fragment().is_some() || loopback && !is_loopback(&url) {
             return None;
         }
-        let (host, origin) = (url.host_str()?.to_owned(), url.origin().ascii_serialization());
-        Some(Self { text: text.to_owned(), host, origin, loopback: loopback.then_some(url) })
+        let host = url.host_str()?.to_owned();
+        Some(Self { text: text.to_owned(), host, loopback: loopback.then_some(url) })
+    }
+
+    /// The origin of `given`, which is this address, perhaps at another port.
+    pub(super) fn origin_of(&self, given: &str) -> String {
+        web_address(given).map_or_else(String::new, |url| url.origin().ascii_serialization())
     }
 
     /// Whether `given` is this address: the same text, or for loopback the same but for the port.
@@ -178,6 +181,18 @@ impl Client {
     #[must_use]
     pub fn vendor(&self) -> &Vendor {
         &self.vendor
+    }
+
+    /// Whether it is told the scoped affiliation, and the entitlements.
+    #[must_use]
+    pub const fn learns(&self) -> (bool, bool) {
+        (self.affiliation, self.entitlements)
+    }
+
+    /// The sector by which it knows readers.
+    #[must_use]
+    pub fn sector(&self) -> &str {
+        &self.sector.host
     }
 
     /// The configured redirect address that `given` is.

@@ -54,6 +54,20 @@ impl Parameters {
         self.twice.iter().any(|twice| twice == name)
     }
 
+    /// The same with one value set.
+    pub(super) fn with(&self, name: &str, value: &str) -> Self {
+        let mut set = self.clone();
+        set.values.insert(name.to_owned(), value.to_owned());
+        set
+    }
+
+    /// The text of a form that holds these, but for what proves who the client is.
+    pub(super) fn without_credentials(&self) -> String {
+        let secret = ["client_secret", "client_assertion", "client_assertion_type"];
+        let kept = self.values.iter().filter(|(name, _)| !secret.contains(&name.as_str()));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+    }
+
     /// Whether any name stood there more than once.
     pub(super) fn is_polluted(&self) -> bool {
         !self.twice.is_empty()

@@ -1,0 +1,2 @@
+//! Vendors over OpenID Connect.
+mod journey;
