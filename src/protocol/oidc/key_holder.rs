@@ -130,7 +130,7 @@ pub(super) fn client_with_key(id: &str, key: &Held) -> Client {
 }
 
 pub(super) fn client(id: &str, authentication: Authentication) -> Client {
-    Client { authentication, ..stand_in::client(id) }
+    Client { id: id.to_owned(), authentication, ..stand_in::client("chronicle") }
 }
 
 /// A memory of what was shown.

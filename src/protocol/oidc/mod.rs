@@ -11,6 +11,8 @@ mod discovery;
 mod dpop;
 mod endpoints;
 mod explain;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grants;
 mod jws;
 #[cfg(test)]
