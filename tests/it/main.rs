@@ -26,6 +26,7 @@ mod guessing;
 mod isolation;
 mod journey;
 mod licences;
+mod oidc;
 mod reload;
 mod restart;
 mod sessions;
