@@ -40,6 +40,16 @@ impl Wire {
         self.idle.lock().unwrap().push(browser);
         page
     }
+
+    /// Sends a request as a browser does that keeps nothing.
+    pub(in crate::oidc) async fn browse(&self, request: Request<Bytes>) -> Page {
+        let idle = self.idle.lock().unwrap().pop();
+        let mut browser = idle.unwrap_or_else(|| Browser::new(&self.ca));
+        let page = browser.send(request).await;
+        browser.forget("login.vestibule.localhost");
+        self.idle.lock().unwrap().push(browser);
+        page
+    }
 }
 
 /// An answer of an endpoint for programs.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(in crate::oidc) struct Made {
     id: &'static str,
+    name: String,
     auth: Auth,
     top: String,
     oidc: String,
@@ -29,6 +30,7 @@ impl Made {
     pub(in crate::oidc) fn new(id: &'static str, auth: Auth) -> Self {
         Self {
             id,
+            name: format!("The {id} archive"),
             auth,
             top: String::new(),
             oidc: String::new(),
@@ -42,6 +44,12 @@ impl Made {
     /// With more lines for `[vendor.oidc]`.
     pub(in crate::oidc) fn with(mut self, lines: &str) -> Self {
         writeln!(self.oidc, "{lines}").unwrap();
+        self
+    }
+
+    /// With another name, as it stands in TOML.
+    pub(in crate::oidc) fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
         self
     }
 
@@ -77,9 +85,9 @@ impl Made {
     }
 
     fn text(&self, folder: &std::path::Path) -> String {
-        let Self { id, top, oidc, redirect, .. } = self;
+        let Self { id, name, top, oidc, redirect, .. } = self;
         let mut text = format!(
-            "[[vendor]]\nid = \"{id}\"\nname = \"The {id} archive\"\nprotocol = \"oidc\"\norigin = \"https://{id}.example\"\n\
+            "[[vendor]]\nid = \"{id}\"\nname = \"{name}\"\nprotocol = \"oidc\"\norigin = \"https://{id}.example\"\n\
              {top}[vendor.oidc]\n{oidc}"
         );
         if !oidc.contains("redirect_uris") {
