@@ -158,6 +158,7 @@ impl Reloader {
         self.telemetry.log_requests(config.log.requests);
         self.doorkeeper.heed(config.all_limits());
         self.ilses.store(Arc::new(built.ilses));
+        built.house.oidc.inherit(&self.house.load().oidc);
         self.house.store(Arc::new(built.house));
         self.hall.site.store(Arc::new(built.site));
         self.certificates.replace(built.certificates.into_iter().map(|dated| dated.certificate).collect());

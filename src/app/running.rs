@@ -180,6 +180,7 @@ fn begin_to_serve(retiring: Option<Retiring>, state: &State) -> io::Result<()> {
 pub(super) fn watched(config: &Config) -> Vec<std::path::PathBuf> {
     let mut files = config.files.clone();
     files.push(config.state_dir.join("keys/ring.json"));
+    files.push(config.state_dir.join(site::OIDC_KEYS).join("ring.json"));
     files
 }
 

@@ -4,10 +4,11 @@ use super::certificates::{self, Dated};
 use super::systems::{self, Bases};
 use crate::config::{Config, FileSecrets, LibrarySettings, VendorSettings};
 use crate::domain::settings::{Problem, Reading, Table, join};
-use crate::domain::{Clock, Timestamp, Vendor};
-use crate::egress::{Connector, PublicHost, Rules, TlsTrust, Upstream};
+use crate::domain::{Clock, LibraryId, Timestamp, Vendor, VendorId};
+use crate::egress::{Connector, Errands, PublicHost, Rules, TlsTrust, Upstream};
 use crate::patron::{GateParts, Ilses, Keyring};
-use crate::protocol::{self, Algorithm, Protocol, RingError, SigningRing};
+use crate::protocol::oidc::{Client, Provider};
+use crate::protocol::{self, Algorithm, Protocol, RingError, SigningRing, Way};
 use crate::session::Lifetimes;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
@@ -15,8 +16,12 @@ use crate::web::{House, HouseLibrary, HouseVendor, Learns, Pages};
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
+
+/// The folder of the OpenID Provider's signing keys, inside `state_dir`.
+pub(super) const OIDC_KEYS: &str = "oidc-keys";
 
 /// Who answers for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +35,7 @@ pub(super) enum Destination {
 /// A vendor, ready to be asked.
 pub(super) struct VendorSite {
     pub(super) vendor: Arc<Vendor>,
+    host: String,
     pub(super) faces: Arc<PublicHost>,
     pub(super) protocol: Box<dyn Protocol>,
     /// One for each worker.
@@ -93,16 +99,18 @@ pub(super) fn build(
         .ok_or_else(|| vec![format!("`pseudonym_key`: expected at least {} bytes", Keyring::KEY_BYTES)])?;
     let secrets = config.secrets();
     let (bases, ilses) = systems::build(config, foundations, older, &mut problems);
-    let vendors = build_vendors(config, &ring, &secrets, &mut problems);
+    let Vendors { sites: vendors, clients } = build_vendors(config, &ring, &secrets, &mut problems);
     let pages = Arc::new(Pages::load(config.pages.as_deref(), &config.public.origin(), &foundations.telemetry));
     if !problems.is_empty() {
         return Err(problems);
     }
     let mut hosts = HashMap::from([(config.public.host.clone(), Destination::Portal)]);
-    for (index, vendor) in config.vendors.iter().enumerate() {
+    for (index, vendor) in vendors.iter().enumerate() {
         hosts.insert(vendor.host.clone(), Destination::Vendor(index));
     }
-    let house = house(config, foundations, &ilses, (&keys, &pages));
+    let learned = clients.iter().map(|client| (client.vendor().id.clone(), of_client(client))).collect();
+    let oidc = provider(config, foundations, &pages, clients).map_err(|why| vec![why])?;
+    let house = house(config, foundations, &ilses, Furniture { keys: &keys, pages: &pages, oidc, learned });
     let rules = Rules {
         generation: foundations.generation,
         libraries: config.libraries.iter().map(|l| (l.library.id.clone(), Arc::clone(&l.library))).collect(),
@@ -125,13 +133,23 @@ pub(super) fn build(
 
 /// The signing keys; made at the first start, so that a new installation works at once.
 fn signing_ring(config: &Config, now: Timestamp) -> Result<SigningRing, RingError> {
-    let folder = config.state_dir.join("keys");
-    match SigningRing::load(&folder) {
+    load_or_create(&config.state_dir.join("keys"), now)
+}
+
+fn load_or_create(folder: &Path, now: Timestamp) -> Result<SigningRing, RingError> {
+    match SigningRing::load(folder) {
         Err(RingError::Missing) => {
-            SigningRing::create(&folder, &[Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa], now)
+            SigningRing::create(folder, &[Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa], now)
         }
         loaded => loaded,
     }
+}
+
+/// Vendors by how they are spoken to.
+#[derive(Default)]
+struct Vendors {
+    sites: Vec<VendorSite>,
+    clients: Vec<Client>,
 }
 
 fn build_vendors(
@@ -139,29 +157,46 @@ fn build_vendors(
     ring: &Arc<SigningRing>,
     secrets: &FileSecrets,
     problems: &mut Vec<String>,
-) -> Vec<VendorSite> {
+) -> Vendors {
     let reading = Reading::new(secrets);
     let issuer: Arc<str> = Arc::from(config.public.origin());
-    let mut sites = Vec::new();
+    let mut vendors = Vendors::default();
     for vendor in &config.vendors {
         let surroundings = protocol::Surroundings { issuer: Arc::clone(&issuer), keys: Arc::clone(ring) };
-        let Some(protocol) = build_protocol(vendor, &reading, surroundings) else { continue };
         let Table { place, path, .. } = &vendor.table;
-        match vendor_site(config, vendor, protocol) {
-            Ok(site) => sites.push(site),
-            Err(why) => reading.note(Problem { place: place.clone(), path: path.clone(), text: why }),
+        match build_protocol(vendor, &reading, surroundings) {
+            None => {}
+            Some(Way::Oidc(client)) => vendors.clients.push(*client),
+            Some(Way::Carried(protocol)) => match vendor_site(config, vendor, protocol) {
+                Ok(site) => vendors.sites.push(site),
+                Err(why) => reading.note(Problem { place: place.clone(), path: path.clone(), text: why }),
+            },
         }
     }
+    note_clashes(config, &reading, &vendors.clients);
     problems.extend(reading.into_problems().iter().map(ToString::to_string));
-    sites
+    vendors
+}
+
+/// What is wrong with clients of the OpenID Provider together.
+fn note_clashes(config: &Config, reading: &Reading<'_>, clients: &[Client]) {
+    let clients: Vec<_> = clients.iter().collect();
+    for clash in protocol::oidc::clashes(&clients, &issuers(config)) {
+        let settings = config.vendors.iter().find(|settings| settings.vendor.id == clash.vendor);
+        if let Some(table) = settings.and_then(|settings| settings.settings.as_ref()) {
+            reading.of(table).problem(clash.key, clash.text);
+        }
+    }
+}
+
+/// Libraries that are issuers of their own.
+fn issuers(config: &Config) -> BTreeSet<LibraryId> {
+    let own = config.libraries.iter().filter(|settings| settings.library.own_issuer);
+    own.map(|settings| settings.library.id.clone()).collect()
 }
 
 /// `None` after at least one problem was noted.
-fn build_protocol(
-    vendor: &VendorSettings,
-    reading: &Reading<'_>,
-    surroundings: protocol::Surroundings,
-) -> Option<Box<dyn Protocol>> {
+fn build_protocol(vendor: &VendorSettings, reading: &Reading<'_>, surroundings: protocol::Surroundings) -> Option<Way> {
     if !protocol::kinds().any(|known| known == vendor.protocol) {
         let known: Vec<_> = protocol::kinds().map(|kind| format!("`{kind}`")).collect();
         reading.of(&vendor.table).problem("protocol", format!("expected one of {}", known.join(", ")));
@@ -175,12 +210,55 @@ fn build_protocol(
     protocol
 }
 
+/// The OpenID Provider. Its keys are made at the first start, too.
+fn provider(
+    config: &Config,
+    foundations: &Foundations,
+    pages: &Pages,
+    clients: Vec<Client>,
+) -> Result<Arc<Provider>, String> {
+    let keys = load_or_create(&config.state_dir.join(OIDC_KEYS), foundations.clock.now());
+    let parts = protocol::oidc::Parts {
+        issuer: Arc::from(config.public.origin()),
+        libraries: issuers(config),
+        languages: pages.language_codes(),
+        keys: Arc::new(keys.map_err(|why| why.to_string())?),
+        clock: Arc::clone(&foundations.clock),
+        store: Arc::clone(&foundations.store),
+        telemetry: Arc::clone(&foundations.telemetry),
+        errands: errands(config, &clients)?,
+    };
+    let provider = Provider::new(clients, parts);
+    provider.map(Arc::new).map_err(|_| {
+        "expected a signing key for each `id_token_algorithm`; hint: `vestibule keys new --oidc`".to_owned()
+    })
+}
+
+/// What fetches documents of the provider's vendors and tells them of sign-outs.
+fn errands(config: &Config, clients: &[Client]) -> Result<BTreeMap<VendorId, Arc<Errands>>, String> {
+    let mut all = BTreeMap::new();
+    for settings in &config.vendors {
+        if clients.iter().any(|client| client.vendor().id == settings.vendor.id) {
+            let errands = Errands::new(Arc::clone(&settings.vendor), &trust(settings)?)?;
+            all.insert(settings.vendor.id.clone(), Arc::new(errands));
+        }
+    }
+    Ok(all)
+}
+
+/// What pages need to know of a client.
+fn of_client(client: &Client) -> (Learns, String) {
+    let (affiliation, entitlements) = client.learns();
+    (Learns { affiliation, entitlements }, client.sector().to_owned())
+}
+
 fn vendor_site(config: &Config, settings: &VendorSettings, protocol: Box<dyn Protocol>) -> Result<VendorSite, String> {
     let origin = format!("https://{}", config.public.authority(&settings.host));
     let faces = PublicHost::new(&origin, &settings.vendor).ok_or("expected an `origin` whose host is a name")?;
     let connector = Arc::new(Connector::new(Arc::clone(&settings.vendor), &trust(settings)?)?);
     let upstreams = (0..config.workers).map(|_| Upstream::new(Arc::clone(&connector))).collect();
-    Ok(VendorSite { vendor: Arc::clone(&settings.vendor), faces: Arc::new(faces), protocol, upstreams })
+    let (vendor, host) = (Arc::clone(&settings.vendor), settings.host.clone());
+    Ok(VendorSite { vendor, host, faces: Arc::new(faces), protocol, upstreams })
 }
 
 /// The authorities that the vendor's `ca_file` names, or the operating system's.
@@ -190,12 +268,16 @@ fn trust(settings: &VendorSettings) -> Result<TlsTrust, String> {
     roots.map(TlsTrust::Roots).map_err(|_| "`ca_file`: expected PEM certificates".to_owned())
 }
 
-fn house(
-    config: &Config,
-    foundations: &Foundations,
-    ilses: &Ilses,
-    (keys, pages): (&Arc<Keyring>, &Arc<Pages>),
-) -> House {
+/// What a house is made of beside the configuration.
+struct Furniture<'a> {
+    keys: &'a Arc<Keyring>,
+    pages: &'a Arc<Pages>,
+    oidc: Arc<Provider>,
+    learned: BTreeMap<VendorId, (Learns, String)>,
+}
+
+fn house(config: &Config, foundations: &Foundations, ilses: &Ilses, furniture: Furniture<'_>) -> House {
+    let Furniture { keys, pages, oidc, learned } = furniture;
     let parts = GateParts {
         keys: Arc::clone(keys),
         clock: Arc::clone(&foundations.clock),
@@ -207,10 +289,14 @@ fn house(
         library: Arc::clone(&settings.library),
         gate: ilses.gate(&settings.ils, Arc::clone(&settings.library), parts.clone()),
     };
-    let vendor = |settings: &VendorSettings| HouseVendor {
-        vendor: Arc::clone(&settings.vendor),
-        host: settings.host.clone(),
-        learns: Learns { affiliation: true, entitlements: true },
+    let vendor = |settings: &VendorSettings| {
+        let (learns, sector) = learned.get(&settings.vendor.id).cloned().unzip();
+        HouseVendor {
+            vendor: Arc::clone(&settings.vendor),
+            host: protocol::is_proxied(&settings.protocol).then(|| settings.host.clone()),
+            sector,
+            learns: learns.unwrap_or(Learns { affiliation: true, entitlements: true }),
+        }
     };
     let session = &config.session;
     House {
@@ -225,5 +311,6 @@ fn house(
         proxy_domain: config.proxy_domain.clone(),
         keys: Arc::clone(keys),
         pages: Arc::clone(pages),
+        oidc,
     }
 }

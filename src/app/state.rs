@@ -46,7 +46,7 @@ impl State {
 
 /// Sessions are kept when the operator gave a key that opens them after a restart; counters always.
 const fn families(config: &Config) -> &'static [Family] {
-    if config.session_key.is_some() { &Family::ALL } else { &[Family::Attempt] }
+    if config.session_key.is_some() { &Family::LASTING } else { &[Family::Attempt] }
 }
 
 fn lock(folder: &Path) -> Result<File, String> {

@@ -1,10 +1,11 @@
 //! `vestibule check`: every problem at once, and with `--live` whether the ILS and the vendors answer.
 use super::{Exit, Failure, Out, counted, live, wait_for};
 use crate::config::{self, Config, Draft, FileSecrets, IlsSettings};
-use crate::domain::settings::{Problem, Reading, Value};
+use crate::domain::settings::{Problem, Reading, Table, Value};
 use crate::domain::{Clock, SystemClock};
 use crate::patron::{Ilses, ils_kinds};
-use crate::protocol::{self, Algorithm, RingError, SigningRing, Surroundings};
+use crate::protocol::oidc::Client;
+use crate::protocol::{self, Algorithm, RingError, SigningRing, Surroundings, Way};
 use crate::telemetry::Telemetry;
 use clap::Args;
 use std::io::ErrorKind;
@@ -104,6 +105,7 @@ fn read_protocols(draft: &Draft) -> Vec<Problem> {
             return reading.into_problems();
         }
     };
+    let mut clients = Vec::new();
     for settings in &draft.protocols {
         if !protocol::kinds().any(|known| known == settings.protocol) {
             let known: Vec<_> = protocol::kinds().map(|kind| format!("`{kind}`")).collect();
@@ -113,10 +115,28 @@ fn read_protocols(draft: &Draft) -> Vec<Problem> {
         let Some(vendor) = &settings.vendor else { continue };
         let reader = reading.of(&settings.settings);
         let surroundings = Surroundings { issuer: Arc::from(""), keys: Arc::clone(&keys) };
-        drop(protocol::build(&settings.protocol, &reader, vendor, surroundings));
+        let way = protocol::build(&settings.protocol, &reader, vendor, surroundings);
         reader.finish();
+        if let Some(Way::Oidc(client)) = way {
+            clients.push((*client, &settings.settings));
+        }
     }
+    note_clashes(draft, &reading, &clients);
     reading.into_problems()
+}
+
+/// What is wrong with clients of the OpenID Provider together.
+fn note_clashes(draft: &Draft, reading: &Reading<'_>, clients: &[(Client, &Table)]) {
+    let Some(config) = &draft.config else { return };
+    let issuers = config.libraries.iter().filter(|settings| settings.library.own_issuer);
+    let issuers = issuers.map(|settings| settings.library.id.clone()).collect();
+    let all: Vec<_> = clients.iter().map(|(client, _)| client).collect();
+    for clash in protocol::oidc::clashes(&all, &issuers) {
+        let table = clients.iter().find(|(client, _)| client.vendor().id == clash.vendor).map(|(_, table)| *table);
+        if let Some(table) = table {
+            reading.of(table).problem(clash.key, clash.text);
+        }
+    }
 }
 
 /// The signing keys, or others in their place where there are none yet: `serve` makes them at its first start. Who

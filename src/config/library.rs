@@ -77,6 +77,7 @@ fn library(table: &Reader<'_>, ids: &mut Ids, ils_ids: &Ids) -> Option<LibrarySe
         admit: admit.unwrap_or_else(|| vec![State::Good]),
         branches: codes(table, "branches"),
         premises: table.list("premises", AN_ADDRESS_RANGE, AddressRule::parse).unwrap_or_default(),
+        own_issuer: table.flag("own_issuer").unwrap_or_default(),
         help_url: table.parsed("help_url", "an `https:`, `http:`, `mailto:` or `tel:` address", help_url),
     };
     Some(LibrarySettings { library: Arc::new(library), ils: ils? })

@@ -223,7 +223,7 @@ pub struct LibrarySettings {
 pub struct VendorSettings {
     /// What the product knows of it.
     pub vendor: Arc<Vendor>,
-    /// Its public host, `ID.PROXY_DOMAIN`.
+    /// The host that it has at ours if its protocol is one of proxied hosts, `ID.PROXY_DOMAIN`.
     pub host: String,
     /// The whole `[[vendor]]` table, so that a problem has a place.
     pub table: Table,

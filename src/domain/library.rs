@@ -20,6 +20,8 @@ pub struct Library {
     pub branches: Vec<Code>,
     /// Addresses inside the library, where sessions are shorter.
     pub premises: Vec<AddressRule>,
+    /// Whether the library is an OpenID Connect issuer of its own, at `/at/ID`.
+    pub own_issuer: bool,
     /// Where a patron finds help: a web page or `mailto:`.
     pub help_url: Option<String>,
 }

@@ -21,8 +21,23 @@ pub struct Release<'a> {
     pub library: &'a Library,
     /// The vendor.
     pub vendor: &'a Vendor,
+    /// The sector by which the vendor knows patrons, where its protocol has sectors.
+    pub sector: Option<&'a str>,
     /// The key for pseudonyms.
     pub keys: &'a Keyring,
+}
+
+impl Release<'_> {
+    /// The patron's name at the vendor; `None` where the vendor is to know none.
+    #[must_use]
+    pub fn pseudonym(&self, session: &Session) -> Option<Pseudonym> {
+        let Self { library, vendor, sector, keys } = self;
+        let name = || match sector {
+            Some(sector) => keys.pairwise(session.subject(), (&library.id, sector), &vendor.epoch),
+            None => keys.pseudonym(session.subject(), (&library.id, &vendor.id), &vendor.epoch),
+        };
+        (!vendor.anonymous).then(name)
+    }
 }
 
 impl Assertion {
@@ -30,15 +45,14 @@ impl Assertion {
     /// speak of the same library and vendor.
     #[must_use]
     pub fn of(session: &Session, entitlement: &Entitlement, release: Release<'_>) -> Option<Self> {
-        let Release { library, vendor, keys } = release;
+        let Release { library, vendor, .. } = release;
         let same = *session.library() == library.id
             && *entitlement.library() == library.id
             && *entitlement.vendor() == vendor.id;
         if !same {
             return None;
         }
-        let pseudonym =
-            (!vendor.anonymous).then(|| keys.pseudonym(session.subject(), (&library.id, &vendor.id), &vendor.epoch));
+        let pseudonym = release.pseudonym(session);
         Some(Self {
             pseudonym,
             library: Arc::from(library.id.as_str()),

@@ -63,7 +63,7 @@ pub trait Resolve: Send + Sync {
 }
 
 /// The operating system's way of resolving names.
-struct System;
+pub(super) struct System;
 
 impl Resolve for System {
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
@@ -90,7 +90,9 @@ impl Checked {
 pub struct Connector {
     vendor: Arc<Vendor>,
     tls: Option<(TlsConnector, TlsConnector, ServerName<'static>)>,
-    resolver: Box<dyn Resolve>,
+    resolver: Arc<dyn Resolve>,
+    /// Whether only addresses of this machine may be connected to.
+    at_home: bool,
     connecting: Semaphore,
     waiting: Semaphore,
 }
@@ -116,8 +118,14 @@ impl Connector {
     /// # Errors
     /// When the authorities cannot be used or the host is no name for TLS.
     pub fn new(vendor: Arc<Vendor>, trust: &TlsTrust) -> Result<Self, String> {
-        let tls = if vendor.origin.tls {
-            let config = client_config(trust)?;
+        let config = if vendor.origin.tls { Some(client_config(trust)?) } else { None };
+        Self::with_config(vendor, config.as_ref())
+    }
+
+    /// A connector that has been told how to speak TLS, for vendors that are reached in several places. Without, it
+    /// speaks none.
+    pub(super) fn with_config(vendor: Arc<Vendor>, config: Option<&ClientConfig>) -> Result<Self, String> {
+        let tls = if let Some(config) = config {
             let name = ServerName::try_from(bare_host(&vendor).to_owned()).map_err(|e| e.to_string())?;
             let with = |protocols: &[&[u8]]| {
                 let mut config = config.clone();
@@ -129,13 +137,23 @@ impl Connector {
             None
         };
         let (connecting, waiting) = (Semaphore::new(CONNECTING), Semaphore::new(WAITING));
-        Ok(Self { vendor, tls, resolver: Box::new(System), connecting, waiting })
+        Ok(Self { vendor, tls, resolver: Arc::new(System), at_home: false, connecting, waiting })
+    }
+
+    /// The same, but it connects to no address beyond this machine.
+    pub(super) fn staying_at_home(self, at_home: bool) -> Self {
+        Self { at_home, ..self }
+    }
+
+    /// The same, but names are resolved by a resolver of others too.
+    pub(super) fn sharing(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver, ..self }
     }
 
     /// The same, but names are resolved by `resolver`.
     #[must_use]
     pub fn resolving_by(self, resolver: Box<dyn Resolve>) -> Self {
-        Self { resolver, ..self }
+        Self { resolver: Arc::from(resolver), ..self }
     }
 
     /// Connects; `any` also offers HTTP/2.
@@ -169,6 +187,7 @@ impl Connector {
         let mut allowed = self.resolver.resolve(host, port).await.map_err(|_| NotConnected::Name)?;
         let found = allowed.len();
         allowed.retain(|address| self.vendor.may_be_asked_at(address.ip()));
+        allowed.retain(|address| !self.at_home || address.ip().is_loopback());
         if allowed.is_empty() {
             return Err(if found == 0 { NotConnected::Name } else { NotConnected::Forbidden });
         }
@@ -212,7 +231,7 @@ fn bare_host(vendor: &Vendor) -> &str {
     vendor.origin.host.trim_start_matches('[').trim_end_matches(']')
 }
 
-fn client_config(trust: &TlsTrust) -> Result<ClientConfig, String> {
+pub(super) fn client_config(trust: &TlsTrust) -> Result<ClientConfig, String> {
     match trust {
         TlsTrust::Platform => ClientConfig::with_platform_verifier().map_err(|e| e.to_string()),
         TlsTrust::Roots(certificates) => {

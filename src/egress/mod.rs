@@ -7,9 +7,11 @@ mod assertion;
 mod body;
 mod connect;
 mod continuing;
+mod errand;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod headers;
+mod introduction;
 mod pool;
 mod request;
 mod sent;
@@ -18,11 +20,14 @@ mod visit;
 mod wire;
 
 pub use crate::patron::Pseudonym;
+pub use crate::session::Introduced;
 pub use answer::Answer;
 pub use assertion::{Assertion, Release};
 pub use body::{BrokenOff, InboundBody, OutboundBody};
 pub use connect::{Checked, Connector, NotConnected, Resolve, TlsTrust};
+pub use errand::{ErrandFailed, Errands, Limits};
 pub use headers::{is_forwarding_header, is_passed_header, is_worker_refused};
+pub use introduction::Introduction;
 pub use request::{OutboundRequest, PublicHost};
 pub use upstream::{Trouble, Upstream};
 pub use visit::{Entry, NoVisit, Remembered, Rules, Spoken, Visit, Visits};

@@ -193,7 +193,7 @@ impl Visits {
         let decision = decided.as_ref().map_or_else(|why| Decision::Denied(*why), |_| Decision::Entitled);
         self.telemetry.emit(&Event::Decided { library: &library.id, vendor: &vendor.id, decision });
         let entitlement = decided.map_err(NoVisit::Denied)?;
-        let release = Release { library, vendor, keys: &rules.keys };
+        let release = Release { library, vendor, sector: None, keys: &rules.keys };
         let assertion = Assertion::of(&host.session, &entitlement, release).ok_or(NoVisit::NoSession)?;
         let visit = Arc::new(Visit {
             host,

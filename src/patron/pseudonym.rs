@@ -16,6 +16,10 @@ pub struct Subject(pub(in crate::patron) Zeroizing<[u8; 32]>);
 pub struct Pseudonym(Box<str>);
 
 impl Pseudonym {
+    fn of(tag: &[u8; 32]) -> Self {
+        Self(base32(tag.get(..20).unwrap_or(tag)).into_boxed_str())
+    }
+
     /// The text to put on the wire: 32 characters of `a-z2-7`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -29,6 +33,8 @@ impl Pseudonym {
 pub struct Keyring {
     subjects: hmac::Key,
     pseudonyms: hmac::Key,
+    pairwise: hmac::Key,
+    transient: hmac::Key,
     attempts: hmac::Key,
 }
 
@@ -52,6 +58,8 @@ impl Keyring {
         Some(Self {
             subjects: derive(b"vestibule subject v1"),
             pseudonyms: derive(b"vestibule pseudonym v1"),
+            pairwise: derive(b"vestibule pairwise v1"),
+            transient: derive(b"vestibule transient v1"),
             attempts: derive(b"vestibule attempts v1"),
         })
     }
@@ -71,8 +79,22 @@ impl Keyring {
     pub fn pseudonym(&self, subject: &Subject, (library, vendor): (&LibraryId, &VendorId), epoch: &str) -> Pseudonym {
         let parts: [&[u8]; 4] =
             [library.as_str().as_bytes(), vendor.as_str().as_bytes(), epoch.as_bytes(), subject.0.as_slice()];
-        let tag = mac(&self.pseudonyms, &parts);
-        Pseudonym(base32(tag.get(..20).unwrap_or(&tag)).into_boxed_str())
+        Pseudonym::of(&mac(&self.pseudonyms, &parts))
+    }
+
+    /// The name by which every vendor of a sector knows `subject` of `library` in `epoch` (OpenID Connect Core §8.1).
+    #[must_use]
+    pub fn pairwise(&self, subject: &Subject, (library, sector): (&LibraryId, &str), epoch: &str) -> Pseudonym {
+        let parts: [&[u8]; 4] =
+            [library.as_str().as_bytes(), sector.as_bytes(), epoch.as_bytes(), subject.0.as_slice()];
+        Pseudonym::of(&mac(&self.pairwise, &parts))
+    }
+
+    /// A name for one session at one vendor, for a vendor that is not to know anybody again. `session` is the session's
+    /// own name, which is random.
+    #[must_use]
+    pub fn transient(&self, session: &[u8; 32], vendor: &VendorId) -> Pseudonym {
+        Pseudonym::of(&mac(&self.transient, &[session, vendor.as_str().as_bytes()]))
     }
 }
 

@@ -1,6 +1,8 @@
 //! How an assertion is spoken to a vendor: one folder a protocol, one line in `KINDS`. A protocol sees an assertion,
 //! never a patron or a session.
+mod asked;
 mod gateway;
+pub mod oidc;
 mod signing;
 
 use crate::domain::settings::Reader;
@@ -8,6 +10,7 @@ use crate::domain::{Timestamp, Vendor};
 use crate::egress::{OutboundRequest, Visit};
 use std::sync::Arc;
 
+pub use asked::{Asked, Declined, Heard, Interaction, Onward, Rejected, Wish};
 pub use signing::{Algorithm, Change, KeyInfo, KeyState, RingError, Rotation, SigningRing};
 
 /// An assertion could not be spoken: the signing key is missing or fails.
@@ -33,24 +36,51 @@ pub struct Surroundings {
     pub keys: Arc<SigningRing>,
 }
 
-type Build = fn(&Reader<'_>, &Vendor, Surroundings) -> Option<Box<dyn Protocol>>;
+/// How a vendor is spoken to.
+pub enum Way {
+    /// Each request to its proxied host carries an assertion.
+    Carried(Box<dyn Protocol>),
+    /// It asks the OpenID Provider by way of the browser.
+    Oidc(Box<oidc::Client>),
+}
 
-/// Every protocol, by the word in the configuration.
-const KINDS: &[(&str, Build)] = &[("gateway", gateway::build)];
+type Build = fn(&Reader<'_>, &Arc<Vendor>, Surroundings) -> Option<Way>;
+
+/// A protocol: its word in the configuration, whether its vendors are proxied, and what reads its table.
+struct Kind {
+    name: &'static str,
+    proxied: bool,
+    build: Build,
+}
+
+/// Every protocol.
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "gateway",
+        proxied: true,
+        build: |settings, vendor, parts| gateway::build(settings, vendor, parts).map(Way::Carried),
+    },
+    Kind {
+        name: "oidc",
+        proxied: false,
+        build: |settings, vendor, _| oidc::read(settings, vendor).map(|client| Way::Oidc(Box::new(client))),
+    },
+];
 
 /// The words that `protocol` may be.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().map(|(name, _)| *name)
+    KINDS.iter().map(|kind| kind.name)
+}
+
+/// Whether a vendor of this protocol has a host of ours.
+#[must_use]
+pub fn is_proxied(kind: &str) -> bool {
+    KINDS.iter().any(|known| known.name == kind && known.proxied)
 }
 
 /// Builds the protocol that a `[[vendor]]` table names, from the table named like it; problems are noted in the reader.
 #[must_use]
-pub fn build(
-    kind: &str,
-    settings: &Reader<'_>,
-    vendor: &Vendor,
-    surroundings: Surroundings,
-) -> Option<Box<dyn Protocol>> {
-    let (_, build) = KINDS.iter().find(|(name, _)| *name == kind)?;
-    build(settings, vendor, surroundings)
+pub fn build(kind: &str, settings: &Reader<'_>, vendor: &Arc<Vendor>, surroundings: Surroundings) -> Option<Way> {
+    let kind = KINDS.iter().find(|known| known.name == kind)?;
+    (kind.build)(settings, vendor, surroundings)
 }

@@ -7,7 +7,7 @@ pub use key::Algorithm;
 
 use crate::domain::Timestamp;
 use folder::Folder;
-use key::SigningKey;
+pub(in crate::protocol) use key::SigningKey;
 use openidconnect::core::CoreJsonWebKeySet;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -252,7 +252,13 @@ impl SigningRing {
         self.current(algorithm).ok_or(RingError::NoKey(algorithm))?.sign(typ, claims)
     }
 
-    fn current(&self, algorithm: Algorithm) -> Option<&SigningKey> {
+    /// Every key.
+    pub(in crate::protocol) fn keys(&self) -> impl Iterator<Item = &SigningKey> {
+        self.keys.iter().map(|held| &held.key)
+    }
+
+    /// The key that signs with `algorithm`.
+    pub(in crate::protocol) fn current(&self, algorithm: Algorithm) -> Option<&SigningKey> {
         let current = |held: &&Held| held.entry.alg == algorithm && held.entry.state == KeyState::Current;
         self.keys.iter().find(current).map(|held| &held.key)
     }

@@ -68,6 +68,12 @@ impl Session {
         u64::try_from(absolute.min(idle)).unwrap_or(0)
     }
 
+    /// Seconds until it ends in any case.
+    #[must_use]
+    pub fn lasts(&self, now: Timestamp) -> u64 {
+        u64::try_from(i64::from(self.absolute) - now.since(self.opened)).unwrap_or(0)
+    }
+
     pub(super) fn seal(&self, vault: &Vault) -> Vec<u8> {
         let mut out = Vec::with_capacity(96);
         out.push(VERSION);

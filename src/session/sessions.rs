@@ -2,6 +2,7 @@
 //! request costs one look-up; whether a session still stands is asked of the store again once a second, and at once
 //! after any session ended here.
 use super::cookie::SecretId;
+use super::introduced::Introduced;
 use super::record::Session;
 use crate::domain::{Clock, Timestamp};
 use crate::patron::{Vault, Verified};
@@ -146,15 +147,16 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends a session everywhere, at once: the portal and every vendor's host.
+    /// Ends a session everywhere, at once: the portal and every vendor's host. Gives the vendors to which it was made
+    /// known, for them to be told.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn end(&self, session: &Session) -> Result<(), StoreError> {
+    pub async fn end(&self, session: &Session) -> Result<Vec<Introduced>, StoreError> {
         session.ended.store(true, Ordering::Relaxed);
         self.live.invalidate(&session.name);
         self.store.take(Key { family: Family::Session, name: session.name }).await?;
         self.endings.fetch_add(1, Ordering::AcqRel);
-        Ok(())
+        self.forget_introduced(session).await
     }
 }

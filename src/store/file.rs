@@ -36,6 +36,12 @@ const fn rows(family: Family) -> Rows {
         Family::HostSession => "host_session",
         Family::Ticket => "ticket",
         Family::Attempt => "attempt",
+        Family::Introduced => "introduced",
+        Family::Grant => "grant",
+        Family::Code => "code",
+        Family::Token => "token",
+        Family::Pushed => "pushed",
+        Family::Once => "once",
     })
 }
 

@@ -53,6 +53,12 @@ pub struct Memory {
     host_sessions: Cache<Name, Held>,
     tickets: Cache<Name, Held>,
     attempts: Cache<Name, Held>,
+    introduced: Cache<Name, Held>,
+    grants: Cache<Name, Held>,
+    codes: Cache<Name, Held>,
+    tokens: Cache<Name, Held>,
+    pushed: Cache<Name, Held>,
+    once: Cache<Name, Held>,
 }
 
 impl Memory {
@@ -60,7 +66,18 @@ impl Memory {
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let cache = || Cache::builder().max_capacity(capacity).expire_after(Life).build();
-        Self { sessions: cache(), host_sessions: cache(), tickets: cache(), attempts: cache() }
+        Self {
+            sessions: cache(),
+            host_sessions: cache(),
+            tickets: cache(),
+            attempts: cache(),
+            introduced: cache(),
+            grants: cache(),
+            codes: cache(),
+            tokens: cache(),
+            pushed: cache(),
+            once: cache(),
+        }
     }
 
     /// A living value.
@@ -89,6 +106,12 @@ impl Memory {
             Family::HostSession => &self.host_sessions,
             Family::Ticket => &self.tickets,
             Family::Attempt => &self.attempts,
+            Family::Introduced => &self.introduced,
+            Family::Grant => &self.grants,
+            Family::Code => &self.codes,
+            Family::Token => &self.tokens,
+            Family::Pushed => &self.pushed,
+            Family::Once => &self.once,
         }
     }
 }

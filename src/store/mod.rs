@@ -32,11 +32,37 @@ pub enum Family {
     Ticket,
     /// Counters of failed sign-ins, by keyed names.
     Attempt,
+    /// To which vendors a session was made known.
+    Introduced,
+    /// A vendor's right to ask about a session.
+    Grant,
+    /// Authorization codes.
+    Code,
+    /// Access tokens and refresh tokens.
+    Token,
+    /// Authorization requests that a vendor pushed.
+    Pushed,
+    /// What may be shown once only, such as the `jti` of a client's assertion.
+    Once,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 4] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt];
+    pub const ALL: [Self; 10] = [
+        Self::Session,
+        Self::HostSession,
+        Self::Ticket,
+        Self::Attempt,
+        Self::Introduced,
+        Self::Grant,
+        Self::Code,
+        Self::Token,
+        Self::Pushed,
+        Self::Once,
+    ];
+
+    /// The families that are worth a file; the others live for minutes, and nobody misses them after a restart.
+    pub const LASTING: [Self; 5] = [Self::Session, Self::HostSession, Self::Ticket, Self::Attempt, Self::Introduced];
 }
 
 /// The store gave no answer.

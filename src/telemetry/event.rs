@@ -247,6 +247,109 @@ impl Ended {
     }
 }
 
+/// What came of a request to the OpenID Provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Provided {
+    /// A reader went back to the vendor with a code.
+    Code,
+    /// The vendor got tokens.
+    Tokens,
+    /// A reader went back to the vendor with the word that it gets nobody.
+    Declined,
+    /// The request was not as it must be.
+    Refused,
+    /// The vendor could not prove who it is.
+    ClientRefused,
+    /// We could not answer.
+    Unavailable,
+}
+
+impl Provided {
+    /// Every outcome, in the order of their slots.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Code, Self::Tokens, Self::Declined, Self::Refused, Self::ClientRefused, Self::Unavailable];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Tokens => "tokens",
+            Self::Declined => "declined",
+            Self::Refused => "refused",
+            Self::ClientRefused => "client_refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Where the outcome stands in [`Provided::ALL`].
+    pub(super) const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
+/// What became of the word to a vendor that a reader signed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// The vendor took it.
+    Delivered,
+    /// The vendor answered that it is wrong; it is not told again.
+    Refused,
+    /// The vendor did not take it at any of the tries.
+    GivenUp,
+    /// Too many waited; the oldest made room.
+    Dropped,
+}
+
+impl Delivery {
+    /// Every outcome, in the order of their slots.
+    pub(super) const ALL: [Self; 4] = [Self::Delivered, Self::Refused, Self::GivenUp, Self::Dropped];
+
+    /// The word in the log and the metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::GivenUp => "given_up",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// Where the outcome stands in [`Delivery::ALL`].
+    pub(super) const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
+/// A document that a vendor publishes for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Document {
+    /// Its public keys (`jwks_uri`).
+    Keys,
+    /// The list of its redirect addresses (`sector_identifier_uri`).
+    Sector,
+}
+
+impl Document {
+    /// Every document, in the order of their slots.
+    pub(super) const ALL: [Self; 2] = [Self::Keys, Self::Sector];
+
+    /// The word in the log and the metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Sector => "sector",
+        }
+    }
+
+    /// Where the document stands in [`Document::ALL`].
+    pub(super) const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
@@ -319,6 +422,41 @@ pub enum Event<'a> {
         /// Which.
         vendor: &'a VendorId,
         /// What happened, in words of ours.
+        cause: &'static str,
+    },
+    /// The OpenID Provider was asked.
+    Provided {
+        /// By which vendor; `None` where no vendor of the configuration is named.
+        vendor: Option<&'a VendorId>,
+        /// What came of it.
+        outcome: Provided,
+        /// Why, in words of ours; empty where all was well.
+        cause: &'static str,
+    },
+    /// The word to a vendor that a reader signed out came to an end. Only counted: its line would stand beside that of
+    /// the sign-out.
+    LogoutDelivery {
+        /// Which vendor.
+        vendor: &'a VendorId,
+        /// What became of it.
+        outcome: Delivery,
+    },
+    /// A vendor does not take word of sign-outs. Told, not counted, and seldom.
+    LogoutTrouble {
+        /// Which vendor.
+        vendor: &'a VendorId,
+        /// What became of the last.
+        outcome: Delivery,
+        /// Why, in words of ours.
+        cause: &'static str,
+    },
+    /// A document of a vendor's could not be fetched, or is not what it should be.
+    DocumentTrouble {
+        /// Which vendor.
+        vendor: &'a VendorId,
+        /// Which document.
+        document: Document,
+        /// Why, in words of ours.
         cause: &'static str,
     },
     /// A connection ended before a request, such as in the TLS handshake.

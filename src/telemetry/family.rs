@@ -61,6 +61,12 @@ catalogue! {
         "Time until the head of the answer was ready";
     VENDOR_TROUBLE "vestibule_vendor_trouble_total" Kind::Counter, ["vendor"],
         "Requests that a vendor's origin did not answer as it should";
+    OIDC "vestibule_oidc_total" Kind::Counter, ["vendor", "outcome"],
+        "Requests to the OpenID Provider by how they ended: code, tokens, declined (the vendor gets nobody), refused, client_refused (the vendor could not prove who it is), unavailable";
+    LOGOUT_DELIVERIES "vestibule_logout_deliveries_total" Kind::Counter, ["vendor", "outcome"],
+        "Words to vendors that a reader signed out, by what became of them: delivered, refused, given_up (not taken at any try), dropped (too many waited)";
+    DOCUMENT_TROUBLE "vestibule_document_trouble_total" Kind::Counter, ["vendor", "document"],
+        "Documents of a vendor's (keys, sector) that could not be fetched or are not what they should be";
     REFUSED_REQUESTS "vestibule_refused_requests_total" Kind::Counter, ["status", "cause"],
         "Requests refused before anyone looked at them (malformed, unknown host, too large), by status and cause";
     HANDSHAKE_FAILURES "vestibule_handshake_failures_total" Kind::Counter, [],

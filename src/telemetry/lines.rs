@@ -2,8 +2,9 @@
 //! a test compares it with the lines that come out.
 //!
 //! The shorthand macros of `tracing` are forbidden everywhere, so `event!` is used here.
-use super::Event;
 use super::table::PORTAL;
+use super::{Event, Provided};
+use crate::domain::VendorId;
 use std::borrow::Cow;
 use std::time::Duration;
 use tracing::Level;
@@ -15,7 +16,14 @@ impl Event<'_> {
     /// Whether the event is about a single request or connection, so that its line appears only when requests are
     /// logged: anyone on the net can cause as many as they like.
     pub(super) const fn is_of_a_request(&self) -> bool {
-        matches!(self, Self::Request { .. } | Self::Refused { .. } | Self::Handshake { .. } | Self::Connection { .. })
+        matches!(
+            self,
+            Self::Request { .. }
+                | Self::Refused { .. }
+                | Self::Handshake { .. }
+                | Self::Connection { .. }
+                | Self::Provided { .. }
+        )
     }
 }
 
@@ -33,9 +41,9 @@ fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(bad) { Cow::Owned(text.replace(bad, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-/// Writes the event's line. [`Event::Decided`] and [`Event::IlsAnswer`] have none: beside the sign-in's line the
-/// former would tell which vendor a library's reader went to at that instant, and in a small library that is nearly
-/// a name.
+/// Writes the event's line. [`Event::Decided`], [`Event::IlsAnswer`] and [`Event::LogoutDelivery`] have none: beside the
+/// line of the sign-in or sign-out the first and the last would tell which vendor a library's reader went to, and in a
+/// small library that is nearly a name.
 pub(super) fn write(event: &Event<'_>) {
     match *event {
         Event::Request { vendor, method, status, took, version } => {
@@ -60,7 +68,7 @@ pub(super) fn write(event: &Event<'_>) {
         Event::SignOut { library } => {
             tracing::event!(target: TARGET, Level::INFO, library = library.as_str(), "signed out");
         }
-        Event::Decided { .. } | Event::IlsAnswer { .. } => {}
+        Event::Decided { .. } | Event::IlsAnswer { .. } | Event::LogoutDelivery { .. } => {}
         _ => write_of_others(event),
     }
 }
@@ -81,7 +89,24 @@ fn write_of_others(event: &Event<'_>) {
         Event::VendorTrouble { vendor, cause } => {
             tracing::event!(target: TARGET, Level::WARN, vendor = vendor.as_str(), cause, "vendor gave no usable answer");
         }
+        Event::Provided { vendor, outcome, cause } => write_of_provider(vendor, outcome, cause),
+        Event::LogoutTrouble { vendor, outcome, cause } => {
+            let (vendor, outcome) = (vendor.as_str(), outcome.as_str());
+            tracing::event!(target: TARGET, Level::WARN, vendor, outcome, cause, "vendor takes no word of sign-outs");
+        }
+        Event::DocumentTrouble { vendor, document, cause } => {
+            let (vendor, document) = (vendor.as_str(), document.as_str());
+            tracing::event!(target: TARGET, Level::WARN, vendor, document, cause, "vendor's document cannot be used");
+        }
         _ => write_of_us(event),
+    }
+}
+
+/// A line about the OpenID Provider, where something was wrong: what went well is counted only.
+fn write_of_provider(vendor: Option<&VendorId>, outcome: Provided, cause: &'static str) {
+    if matches!(outcome, Provided::Refused | Provided::ClientRefused | Provided::Unavailable) {
+        let (vendor, outcome) = (vendor.map_or("unknown", VendorId::as_str), outcome.as_str());
+        tracing::event!(target: TARGET, Level::WARN, vendor, outcome, cause, "no answer for an OpenID Connect client");
     }
 }
 
@@ -217,6 +242,28 @@ pub(super) const MESSAGES: &[Message] = &[
         meaning: "A vendor's origin failed; the browser got an error page.",
     },
     Message {
+        level: "WARN",
+        text: "no answer for an OpenID Connect client",
+        fields: &[
+            ("vendor", "the vendor's id, or `unknown`"),
+            ("outcome", "`refused`, `client_refused` or `unavailable`"),
+            CAUSE,
+        ],
+        meaning: "A vendor's client asked wrongly, or could not prove who it is; written where requests are.",
+    },
+    Message {
+        level: "WARN",
+        text: "vendor takes no word of sign-outs",
+        fields: &[VENDOR, ("outcome", "`refused`, `given_up` or `dropped`"), CAUSE],
+        meaning: "Back-channel logout does not reach a vendor. At most once an hour for each vendor; the metric counts all.",
+    },
+    Message {
+        level: "WARN",
+        text: "vendor's document cannot be used",
+        fields: &[VENDOR, ("document", "`keys` or `sector`"), CAUSE],
+        meaning: "What a vendor publishes at its `jwks_uri` or `sector_identifier_uri` was not there or is not what it should be.",
+    },
+    Message {
         level: "INFO",
         text: "configuration took over",
         fields: &[("libraries", "how many it has"), ("vendors", "how many it has")],
@@ -280,7 +327,7 @@ mod tests {
     use super::*;
     use crate::domain::{Denial, Fault, LibraryId, VendorId};
     use crate::telemetry::log::{LogFormat, capture::log_of};
-    use crate::telemetry::{Decision, Ended, Refused, SignIn};
+    use crate::telemetry::{Decision, Delivery, Document, Ended, Refused, SignIn};
     use std::collections::BTreeSet;
 
     /// The lines of one event of each kind.
@@ -300,6 +347,10 @@ mod tests {
                 Event::Request { vendor: None, method: "GET", status: 200, took, version: "HTTP/2" },
                 Event::Refused { cause: Refused::HostUnknown },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
+                Event::Provided { vendor: Some(vendor), outcome: Provided::Refused, cause: "invalid_request" },
+                Event::LogoutDelivery { vendor, outcome: Delivery::Delivered },
+                Event::LogoutTrouble { vendor, outcome: Delivery::Refused, cause: "status" },
+                Event::DocumentTrouble { vendor, document: Document::Keys, cause: "status" },
                 Event::Handshake { cause: "not TLS" },
                 Event::Connection { ended: Ended::Shed },
                 Event::Reloaded { libraries: 1, vendors: 2 },
@@ -339,8 +390,20 @@ mod tests {
     fn no_field_of_an_event_can_hold_what_a_request_brought() {
         // Text that is not constant is allowed only where the operator wrote it.
         let of_the_operator = ["ils", "problem", "detail", "name"];
-        let closed =
-            ["& 'static str", "Duration", "SignIn", "Fault", "Decision", "Refused", "Ended", "bool", "u16", "usize"];
+        let closed = [
+            "& 'static str",
+            "Duration",
+            "SignIn",
+            "Fault",
+            "Decision",
+            "Delivery",
+            "Document",
+            "Refused",
+            "Ended",
+            "bool",
+            "u16",
+            "usize",
+        ];
         let ids = ["& 'a LibraryId", "& 'a VendorId", "Option < & 'a VendorId >"];
         let file = syn::parse_file(include_str!("event.rs")).expect("Rust");
         let events = file.items.iter().find_map(|item| match item {

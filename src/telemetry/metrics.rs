@@ -168,6 +168,9 @@ impl Telemetry {
                 }
             }
             Event::VendorTrouble { vendor, .. } => table.vendor(Some(vendor)).trouble.inc(),
+            Event::Provided { vendor, outcome, .. } => table.vendor_or_other(*vendor).provided(*outcome),
+            Event::LogoutDelivery { vendor, outcome } => table.vendor(Some(vendor)).delivery(*outcome),
+            Event::DocumentTrouble { vendor, document, .. } => table.vendor(Some(vendor)).document(*document),
             _ => self.count_plain(event),
         }
     }
@@ -289,6 +292,7 @@ impl Default for Telemetry {
 mod tests {
     use super::*;
     use crate::domain::{Denial, Fault};
+    use crate::telemetry::Provided;
     use crate::telemetry::SignIn;
     use crate::telemetry::log::{LogFormat, capture::log_of};
     use std::time::Duration;
@@ -328,6 +332,7 @@ mod tests {
                 Event::Request { vendor: None, method: "POST", status: 503, took, version: "HTTP/1.1" },
                 Event::Refused { cause: Refused::ALL[usize::from(n) % Refused::ALL.len()] },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
+                Event::Provided { vendor: Some(vendor), outcome: Provided::Refused, cause: "invalid_request" },
                 Event::Handshake { cause: "not TLS" },
                 Event::Connection { ended: Ended::ALL[usize::from(n) % Ended::ALL.len()] },
                 Event::Reloaded { libraries: 2, vendors: 2 },

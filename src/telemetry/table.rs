@@ -1,6 +1,6 @@
 //! The series that exist: resolved once at configuration load, so that counting an event is a look-up and an atomic
 //! addition, and so that the number of series depends on the configuration alone, never on what patrons do.
-use super::event::SignIn;
+use super::event::{Delivery, Document, Provided, SignIn};
 use super::family::{self, sound};
 use crate::domain::{Denial, Fault, LibraryId, VendorId};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -28,6 +28,9 @@ pub(super) struct Families {
     requests: IntCounterVec,
     request_seconds: HistogramVec,
     vendor_trouble: IntCounterVec,
+    oidc: IntCounterVec,
+    logout_deliveries: IntCounterVec,
+    document_trouble: IntCounterVec,
 }
 
 impl Families {
@@ -44,6 +47,9 @@ impl Families {
             requests: family::REQUESTS.counters(registry),
             request_seconds: family::REQUEST_SECONDS.histograms(registry),
             vendor_trouble: family::VENDOR_TROUBLE.counters(registry),
+            oidc: family::OIDC.counters(registry),
+            logout_deliveries: family::LOGOUT_DELIVERIES.counters(registry),
+            document_trouble: family::DOCUMENT_TROUBLE.counters(registry),
         }
     }
 }
@@ -61,6 +67,9 @@ enum Of {
     Requests,
     RequestSeconds,
     VendorTrouble,
+    Oidc,
+    LogoutDeliveries,
+    DocumentTrouble,
 }
 
 /// Makes series and remembers which.
@@ -90,6 +99,11 @@ impl Maker<'_> {
             requests: CLASSES.map(|class| self.counter(Of::Requests, &families.requests, &[name, class])),
             seconds: self.histogram(Of::RequestSeconds, &families.request_seconds, &[name]),
             trouble: self.counter(Of::VendorTrouble, &families.vendor_trouble, &[name]),
+            oidc: Provided::ALL.map(|how| self.counter(Of::Oidc, &families.oidc, &[name, how.as_str()])),
+            deliveries: Delivery::ALL
+                .map(|of| self.counter(Of::LogoutDeliveries, &families.logout_deliveries, &[name, of.as_str()])),
+            documents: Document::ALL
+                .map(|of| self.counter(Of::DocumentTrouble, &families.document_trouble, &[name, of.as_str()])),
         }
     }
 
@@ -130,9 +144,29 @@ pub(super) struct OfVendor {
     pub(super) seconds: Histogram,
     /// Failures of the origin.
     pub(super) trouble: IntCounter,
+    oidc: [IntCounter; 6],
+    /// In the order of [`Delivery::ALL`].
+    deliveries: [IntCounter; 4],
+    /// In the order of [`Document::ALL`].
+    documents: [IntCounter; 2],
 }
 
 impl OfVendor {
+    /// Counts a request to the OpenID Provider.
+    pub(super) fn provided(&self, outcome: Provided) {
+        count(&self.oidc, outcome.slot());
+    }
+
+    /// Counts what became of the word of a sign-out.
+    pub(super) fn delivery(&self, outcome: Delivery) {
+        count(&self.deliveries, outcome.slot());
+    }
+
+    /// Counts a document that could not be used.
+    pub(super) fn document(&self, document: Document) {
+        count(&self.documents, document.slot());
+    }
+
     /// The counter for a status.
     pub(super) fn requests(&self, status: u16) -> &IntCounter {
         let [one, two, three, four, five, other] = &self.requests;
@@ -264,6 +298,9 @@ impl Table {
                 Of::Requests => families.requests.remove_label_values(labels),
                 Of::RequestSeconds => families.request_seconds.remove_label_values(labels),
                 Of::VendorTrouble => families.vendor_trouble.remove_label_values(labels),
+                Of::Oidc => families.oidc.remove_label_values(labels),
+                Of::LogoutDeliveries => families.logout_deliveries.remove_label_values(labels),
+                Of::DocumentTrouble => families.document_trouble.remove_label_values(labels),
             };
         }
     }
@@ -271,6 +308,11 @@ impl Table {
     /// A vendor's series; the portal's for `None`.
     pub(super) fn vendor(&self, id: Option<&VendorId>) -> &OfVendor {
         id.map_or(&self.portal, |id| self.vendors.get(id).unwrap_or(&self.other_vendor))
+    }
+
+    /// A vendor's series; those of others for `None`.
+    pub(super) fn vendor_or_other(&self, id: Option<&VendorId>) -> &OfVendor {
+        id.and_then(|id| self.vendors.get(id)).unwrap_or(&self.other_vendor)
     }
 
     /// A library's series.

@@ -1,10 +1,13 @@
 //! What every answer of the portal carries: headers that keep browsers from leaking, framing, guessing or remembering.
 use super::Front;
 use super::house::House;
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
@@ -48,6 +51,24 @@ fn policy(house: &House) -> String {
         house.proxy_domain
     )
 }
+
+/// The policy of a page whose only form posts itself to a vendor. `form-action` would be held against every redirect that
+/// follows at the vendor, and nothing but an answer for that vendor stands on the page.
+pub(super) fn unbound_policy() -> String {
+    let sum = STANDARD.encode(digest(&SHA256, FORM_POST.as_bytes()));
+    format!("default-src 'none'; script-src 'sha256-{sum}'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'")
+}
+
+/// The portal's policy with the vendors' addresses that a page loads so that they sign a reader out.
+pub(super) fn framing_policy(house: &House, loaded: &[String]) -> String {
+    let origin = |address: &String| url::Url::parse(address).ok().map(|url| url.origin().ascii_serialization());
+    let origins: Vec<_> = loaded.iter().filter_map(origin).collect();
+    let frames = if origins.is_empty() { "'none'".to_owned() } else { origins.join(" ") };
+    format!("{}; frame-src {frames}", policy(house))
+}
+
+/// What posts such a form.
+pub(super) const FORM_POST: &str = "document.forms[0].submit()";
 
 /// Dresses every answer, and takes the body off answers to `HEAD`.
 pub(super) async fn dress(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {

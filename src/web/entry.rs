@@ -4,7 +4,7 @@ use super::answer::see_other;
 use super::deeplink::DeepLink;
 use super::problem::ProblemPage;
 use super::query::encode;
-use super::visit::{Scene, Visit};
+use super::visit::{Scene, Visit, qurl};
 use crate::domain::{Denial, Entitlement, VendorId, decide};
 use crate::session::{ENTER_PATH, Session};
 use crate::telemetry::{Decision, Event};
@@ -25,9 +25,10 @@ pub(super) async fn enter(visit: &Visit, session: &Session, link: &DeepLink<'_>)
     let scene = Scene::of(Some(session));
     match decided {
         Err(why) => visit.problem(ProblemPage::NotEntitled(why), &scene),
+        Ok(_) if link.vendor.host.is_none() => start(visit, link),
         Ok(_) => match visit.front.sessions.issue_ticket(session, vendor).await {
             Err(_) => {
-                visit.problem(ProblemPage::StoreDown, &Scene { onward: Some(&link.address(visit.house.port)), ..scene })
+                visit.problem(ProblemPage::StoreDown, &Scene { onward: Some(&qurl(link, visit.house.port)), ..scene })
             }
             Ok(ticket) => {
                 let origin = link.vendor.public(visit.house.port).serialise();
@@ -38,4 +39,11 @@ pub(super) async fn enter(visit: &Visit, session: &Session, link: &DeepLink<'_>)
             }
         },
     }
+}
+
+/// Sends the browser to a vendor that asks for its readers itself.
+fn start(visit: &Visit, link: &DeepLink<'_>) -> Response {
+    let target = link.address(visit.house.port);
+    let start = visit.house.oidc.start(&link.vendor.vendor.id, &target);
+    see_other(&start.unwrap_or(target))
 }

@@ -2,6 +2,7 @@
 use super::house::House;
 use super::problem::ProblemPage;
 use crate::session::{SecretId, Session, cookie_value};
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -49,6 +50,18 @@ pub(super) fn sign_in_token(key: &[u8; 32], id: &SecretId) -> String {
 /// The token of a sign-out form.
 pub(super) fn sign_out_token(key: &[u8; 32], session: &Session) -> String {
     token(key, b"sign out", session.name())
+}
+
+/// A name for a session in a waiting request, which tells nobody anything.
+pub(super) fn before_token(key: &[u8; 32], session: &Session) -> String {
+    token(key, b"before", session.name())
+}
+
+/// The token of an address to which a reader goes on after signing out.
+pub(super) fn onward_token(key: &[u8; 32], onward: &str) -> String {
+    let mut name = [0; 32];
+    name.copy_from_slice(digest(&SHA256, onward.as_bytes()).as_ref());
+    token(key, b"onward to", &name)
 }
 
 /// Whether a form's token is the right one, in constant time.

@@ -2,6 +2,7 @@
 use super::pages::Pages;
 use crate::domain::{AddressRule, Library, LibraryId, Licence, Vendor, VendorId, VendorOrigin};
 use crate::patron::{Gate, Keyring};
+use crate::protocol::oidc::Provider;
 use crate::session::Lifetimes;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct House {
     pub keys: Arc<Keyring>,
     /// Templates and messages.
     pub pages: Arc<Pages>,
+    /// The OpenID Provider.
+    pub oidc: Arc<Provider>,
 }
 
 /// A library and its door.
@@ -44,8 +47,10 @@ pub struct HouseLibrary {
 pub struct HouseVendor {
     /// What the product knows of it.
     pub vendor: Arc<Vendor>,
-    /// Its public host, `ID.PROXY_DOMAIN`.
-    pub host: String,
+    /// Its public host, `ID.PROXY_DOMAIN`; `None` for a vendor that asks for its readers itself.
+    pub host: Option<String>,
+    /// The sector by which it knows readers, where its protocol has sectors.
+    pub sector: Option<String>,
     /// What its protocol tells it of a reader.
     pub learns: Learns,
 }
@@ -60,10 +65,11 @@ pub struct Learns {
 }
 
 impl HouseVendor {
-    /// The origin of its public host, where browsers reach it.
+    /// The origin where browsers reach it: its public host, or its own.
     #[must_use]
     pub fn public(&self, port: u16) -> VendorOrigin {
-        VendorOrigin { tls: true, host: self.host.clone(), port }
+        let public = self.host.clone().map(|host| VendorOrigin { tls: true, host, port });
+        public.unwrap_or_else(|| self.vendor.origin.clone())
     }
 }
 

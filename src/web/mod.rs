@@ -1,6 +1,7 @@
 //! The library-facing pages: sign in, sign out, choose a resource, see what vendors see. They work without JavaScript,
 //! by keyboard and by screen reader; every address on them comes from the configuration.
 mod answer;
+mod asked;
 mod assets;
 mod deeplink;
 mod entry;
@@ -10,6 +11,7 @@ pub mod fuzzing;
 mod guard;
 mod house;
 mod language;
+mod oidc;
 mod pages;
 mod problem;
 mod query;
@@ -59,13 +61,15 @@ pub fn router(front: Arc<Front>) -> Router {
     Router::new()
         .route("/", get(resources::home))
         .route("/login", get(signin::show).post(signin::submit))
+        .route("/login/onward", get(signin::onward))
+        .route("/login/cancel", get(signin::cancel))
         .route("/logout", get(signout::ask).post(signout::submit))
         .route("/resources", get(resources::list))
         .route("/go/{vendor}", get(resources::go))
         .route("/privacy", get(resources::privacy))
         .route("/static/{file}", get(assets::serve))
         .route("/robots.txt", get(assets::robots))
-        .fallback(visit::not_found)
+        .fallback(oidc::answer)
         .method_not_allowed_fallback(visit::wrong_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&front), answer::dress))
         .with_state(front)

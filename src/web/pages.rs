@@ -1,6 +1,6 @@
 //! Pages from templates: the built-in ones, or the library's own where its folder holds one of that name. What a
 //! library's template gets wrong costs its look, never the page.
-use super::answer::secure;
+use super::answer::{FORM_POST, secure};
 use super::assets::Assets;
 use super::language::{Chosen, Languages};
 use super::problem::{Correlation, ProblemPage};
@@ -21,8 +21,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 11] = [
     ("layout.html", include_str!("templates/layout.html")),
+    ("confirm.html", include_str!("templates/confirm.html")),
+    ("form-post.html", include_str!("templates/form-post.html")),
+    ("learned.html", include_str!("templates/learned.html")),
+    ("onward.html", include_str!("templates/onward.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logout.html", include_str!("templates/logout.html")),
     ("privacy.html", include_str!("templates/privacy.html")),
@@ -85,6 +89,12 @@ impl Pages {
         }
     }
 
+    /// The codes of the languages that the pages speak.
+    #[must_use]
+    pub fn language_codes(&self) -> Vec<String> {
+        self.languages.names().map(|(code, _)| code.to_owned()).collect()
+    }
+
     pub(super) fn languages(&self) -> &Languages {
         &self.languages
     }
@@ -111,6 +121,11 @@ impl Pages {
         text.unwrap_or_else(|_| {
             "<!DOCTYPE html><html lang=\"en\"><title>Problem</title><h1>Problem</h1></html>".to_owned()
         })
+    }
+
+    /// A page without the portal's frame.
+    pub(super) fn bare(&self, name: &'static str, language: Chosen, more: Value) -> String {
+        self.render(name, language, context! { submit => Value::from_safe_string(FORM_POST.to_owned()), ..more })
     }
 
     /// Tells once that a library's template failed. The error's own text could hold a value from the page.

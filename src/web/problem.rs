@@ -10,6 +10,10 @@ pub enum ProblemPage {
     UnknownHost,
     /// The request is malformed.
     BadRequest,
+    /// A vendor's request to sign in is not as it must be.
+    AskedWrongly,
+    /// A vendor's request to sign in waited too long.
+    AskedTooLate,
     /// A form came from elsewhere.
     ForeignForm,
     /// There is no session, or it ended.
@@ -52,7 +56,7 @@ impl ProblemPage {
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::BadRequest | Self::AskedWrongly | Self::AskedTooLate => StatusCode::BAD_REQUEST,
             Self::SignInAgain => StatusCode::UNAUTHORIZED,
             Self::ForeignForm | Self::NotEntitled(_) | Self::CardExpired | Self::CardBlocked | Self::OtherLibrary => {
                 StatusCode::FORBIDDEN
@@ -74,6 +78,8 @@ impl ProblemPage {
         match self {
             Self::UnknownHost => "problem-unknown-host",
             Self::BadRequest => "problem-bad-request",
+            Self::AskedWrongly => "problem-asked-wrongly",
+            Self::AskedTooLate => "problem-asked-too-late",
             Self::ForeignForm => "problem-foreign-form",
             Self::SignInAgain => "problem-sign-in-again",
             Self::NotEntitled(_) => "problem-not-entitled",

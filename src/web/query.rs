@@ -10,6 +10,8 @@ pub(super) struct Query<'q> {
     pub(super) language: Option<&'q str>,
     /// `library=`: the library of a link on a library's own page.
     pub(super) library: Option<&'q str>,
+    /// `request=`: what a vendor asks, sealed.
+    pub(super) request: Option<&'q str>,
     /// `url=` or `qurl=`: where the reader wants to go.
     pub(super) wanted: Option<Cow<'q, str>>,
 }
@@ -29,6 +31,7 @@ impl<'q> Query<'q> {
             match part.split_once('=') {
                 Some(("lang", value)) => found.language = Some(value),
                 Some(("library", value)) => found.library = Some(value),
+                Some(("request", value)) => found.request = Some(value),
                 // An empty text is no address: what cannot be decoded must end in a page, not at the list.
                 Some(("qurl", value)) => found.wanted = Some(decode(value).map_or(Cow::Borrowed(""), Cow::Owned)),
                 _ => {}

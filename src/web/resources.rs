@@ -3,8 +3,9 @@ use super::answer::see_other;
 use super::entry::{decision, enter};
 use super::house::HouseVendor;
 use super::problem::denial_message;
-use super::visit::{Scene, Visit, front_page, login_path};
+use super::visit::{Scene, Visit, front_page, login_path, qurl};
 use crate::domain::{Denial, Library, VendorId};
+use crate::egress::Release;
 use crate::session::Session;
 use axum::extract::Path;
 use axum::response::Response;
@@ -50,7 +51,7 @@ pub(super) async fn go(Path(id): Path<String>, visit: Visit) -> Response {
     let link = front_page(vendor);
     match visit.session().await {
         Ok(Some(session)) => enter(&visit, &session, &link).await,
-        Ok(None) => see_other(&login_path(Some(&link.address(visit.house.port)))),
+        Ok(None) => see_other(&login_path(Some(&qurl(&link, visit.house.port)))),
         Err(problem) => visit.problem(problem, &Scene::of(None)),
     }
 }
@@ -85,10 +86,10 @@ fn receipts(visit: &Visit, session: &Session) -> Vec<Value> {
 }
 
 fn receipt(visit: &Visit, (session, library): (&Session, &Library), vendor: &HouseVendor) -> Value {
-    let id = (session.library(), &vendor.vendor.id);
-    let name = || visit.house.keys.pseudonym(session.subject(), id, &vendor.vendor.epoch).as_str().to_owned();
+    let (sector, keys) = (vendor.sector.as_deref(), &visit.house.keys);
+    let release = Release { library, vendor: &vendor.vendor, sector, keys };
     context! {
-        pseudonym => (!vendor.vendor.anonymous).then(name),
+        pseudonym => release.pseudonym(session).map(|name| name.as_str().to_owned()),
         affiliation => format!("{}@{}", library.affiliation, library.scope),
         entitlements => library.entitlements.clone(),
         ..facts(vendor)

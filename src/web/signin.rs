@@ -1,15 +1,17 @@
 //! Signing in. What was typed goes to the gate and nowhere else: it is on no page, in no cookie and in no address.
 use super::answer::{cookie, see_other, set_cookie};
-use super::deeplink::DeepLink;
+use super::asked::{self, Waiting, learned};
+use super::deeplink::{DeepLink, NotOurs};
 use super::entry::enter;
 use super::form::Form;
 use super::guard::{FORM_COOKIE, check_source, form_id, matches, sign_in_token};
 use super::house::HouseLibrary;
 use super::pages::FORM_CHALLENGE;
 use super::problem::ProblemPage;
-use super::visit::{Scene, Visit, login_path};
+use super::visit::{Scene, Visit, login_path, qurl};
+use crate::domain::Licence;
 use crate::patron::{Approach, Credentials, Refusal, Verified};
-use crate::session::{SessionCookie, cookie_value};
+use crate::session::{SecretId, SessionCookie, cookie_value};
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
@@ -30,7 +32,7 @@ const DEVICE_SECONDS: u32 = 180 * 24 * 3600;
 
 /// What is wrong with a form that is shown again.
 #[derive(Clone, Copy)]
-enum Wrong {
+pub(super) enum Wrong {
     /// The library did not accept card and PIN.
     Rejected,
     /// No card number.
@@ -72,26 +74,83 @@ impl Wrong {
     }
 }
 
-/// `GET /login`, with `url=` or `qurl=` for a deep link.
+/// Where whoever signs in is going.
+pub(super) enum Aim<'v> {
+    /// To the list of resources.
+    Resources,
+    /// To a page of a vendor.
+    Link(DeepLink<'v>),
+    /// Back to a vendor that asked.
+    Asked(Box<Waiting>),
+}
+
+impl<'v> Aim<'v> {
+    /// The aim of a link.
+    fn of(link: Option<DeepLink<'v>>) -> Self {
+        link.map_or(Self::Resources, Self::Link)
+    }
+
+    /// The aim as a part of the sign-in page's query.
+    fn onward(&self, port: u16) -> Option<String> {
+        match self {
+            Self::Resources => None,
+            Self::Link(link) => Some(qurl(link, port)),
+            Self::Asked(waiting) => Some(format!("request={}", waiting.sealed)),
+        }
+    }
+
+    /// Whether the way on leaves the hosts that the page's policy names. Chromium holds `form-action` against every
+    /// redirect that follows a form, so such a way begins with a page of ours.
+    fn leaves(&self) -> bool {
+        match self {
+            Self::Resources => false,
+            Self::Link(link) => link.vendor.host.is_none(),
+            Self::Asked(_) => true,
+        }
+    }
+}
+
+/// `GET /login`, with `url=` or `qurl=` for a deep link, or `request=` for what a vendor asks.
 pub(super) async fn show(visit: Visit) -> Response {
     let query = visit.query();
+    if let Some(sealed) = query.request {
+        return asked::resume(&visit, sealed).await;
+    }
     let link = match query.wanted.as_ref().map(|wanted| visit.resolve(wanted)).transpose() {
         Ok(link) => link,
         Err(why) => return visit.not_ours(why).await,
     };
-    match (visit.session().await, &link) {
+    match (visit.session().await, link) {
         (Err(problem), link) => {
-            let onward = link.as_ref().map(|l| l.address(visit.house.port));
+            let onward = Aim::of(link).onward(visit.house.port);
             visit.problem(problem, &Scene { onward: onward.as_deref(), ..Scene::of(None) })
         }
-        (Ok(Some(session)), Some(link)) => enter(&visit, &session, link).await,
+        (Ok(Some(session)), Some(link)) => enter(&visit, &session, &link).await,
         (Ok(Some(_)), None) => see_other("/resources"),
         (Ok(None), link) => {
             let chosen = query.library.or_else(|| cookie_value(&visit.headers, LIBRARY_COOKIE));
             let chosen = chosen.and_then(|id| find(&visit, id));
-            form_page(&visit, link.as_ref(), chosen, None)
+            form_page(&visit, &Aim::of(link), chosen, None)
         }
     }
+}
+
+/// `GET /login/onward`: a page that goes on by itself, so that what follows no longer follows a form.
+pub(super) async fn onward(visit: Visit) -> Response {
+    let query = visit.query();
+    let aim = match (query.request, &query.wanted) {
+        (Some(sealed), _) => asked::open(&visit, sealed).map(|waiting| Aim::Asked(Box::new(waiting))),
+        (None, Some(wanted)) => visit.resolve(wanted).ok().map(Aim::Link),
+        (None, None) => Some(Aim::Resources),
+    };
+    let Some(aim) = aim else { return visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)) };
+    let to = login_path(aim.onward(visit.house.port).as_deref());
+    visit.page(StatusCode::OK, "onward.html", &Scene { session: None, onward: None, more: context! { to } })
+}
+
+/// `GET /login/cancel`: back to the vendor that asked.
+pub(super) async fn cancel(visit: Visit) -> Response {
+    asked::cancel(&visit, visit.query().request.unwrap_or_default())
 }
 
 /// `POST /login`.
@@ -113,6 +172,7 @@ struct Filled {
     token: Zeroizing<String>,
     library: Zeroizing<String>,
     qurl: Zeroizing<String>,
+    request: Zeroizing<String>,
     card: Zeroizing<String>,
     pin: Zeroizing<String>,
 }
@@ -123,6 +183,7 @@ impl Filled {
             token: form.field("token")?,
             library: form.field("library")?,
             qurl: form.field("qurl")?,
+            request: form.field("request")?,
             card: form.field("card")?,
             pin: form.field("pin")?,
         })
@@ -130,12 +191,13 @@ impl Filled {
 }
 
 async fn sign_in(visit: &Visit, filled: Filled, arrived: Instant) -> Response {
-    let link = match Some(filled.qurl.as_str()).filter(|q| !q.is_empty()).map(|q| visit.resolve(q)).transpose() {
-        Ok(link) => link,
+    let aim = match aim(visit, &filled) {
+        Ok(Some(aim)) => aim,
+        Ok(None) => return visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)),
         Err(why) => return visit.not_ours(why).await,
     };
-    let chosen = visit.house.sole_library().or_else(|| find(visit, &filled.library));
-    let again = |wrong| form_page(visit, link.as_ref(), chosen, Some(wrong));
+    let chosen = visit.house.sole_library().or_else(|| find(visit, &filled.library)).filter(|l| is_meant(&aim, l));
+    let again = |wrong| form_page(visit, &aim, chosen, Some(wrong));
     let id = form_id(&visit.headers);
     if !id.is_some_and(|id| matches(&filled.token, &sign_in_token(&visit.front.form_key, &id))) {
         return again(Wrong::Expired);
@@ -154,8 +216,25 @@ async fn sign_in(visit: &Visit, filled: Filled, arrived: Instant) -> Response {
         device: cookie_value(&visit.headers, DEVICE_COOKIE),
     };
     match ask(library, Credentials::new(filled.card, filled.pin), approach).await {
-        Ok(verified) => welcome(visit, library, &verified, link.as_ref()).await,
-        Err(refusal) => refused(visit, refusal, library, link.as_ref()),
+        Ok(verified) => welcome(visit, library, &verified, &aim).await,
+        Err(refusal) => refused(visit, refusal, library, &aim),
+    }
+}
+
+/// Where a form leads; `None` when what a vendor asked waited too long.
+fn aim<'v>(visit: &'v Visit, filled: &Filled) -> Result<Option<Aim<'v>>, NotOurs> {
+    if !filled.request.is_empty() {
+        return Ok(asked::open(visit, &filled.request).map(|waiting| Aim::Asked(Box::new(waiting))));
+    }
+    let wanted = Some(filled.qurl.as_str()).filter(|wanted| !wanted.is_empty());
+    Ok(Some(Aim::of(wanted.map(|wanted| visit.resolve(wanted)).transpose()?)))
+}
+
+/// Whether a library's patrons are meant where a vendor asks for those of one library.
+fn is_meant(aim: &Aim<'_>, library: &HouseLibrary) -> bool {
+    match aim {
+        Aim::Asked(waiting) => waiting.asked.library.as_ref().is_none_or(|meant| *meant == library.library.id),
+        Aim::Resources | Aim::Link(_) => true,
     }
 }
 
@@ -168,17 +247,20 @@ async fn ask(library: &HouseLibrary, given: Credentials, approach: Approach<'_>)
 
 /// Opens a session with an id of its own, ends the one that this browser had, and sends the browser on. The way on leads
 /// over a page of ours by `GET`, so that going back never sends the form again.
-async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, link: Option<&DeepLink<'_>>) -> Response {
-    let onward = link.map(|l| l.address(visit.house.port));
+async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, aim: &Aim<'_>) -> Response {
+    let onward = aim.onward(visit.house.port);
     let scene = Scene { onward: onward.as_deref(), ..Scene::of(None) };
-    let lifetimes = visit.house.lifetimes_at(&library.library, visit.address);
-    let opened = visit.front.sessions.open(verified, lifetimes).await.map_err(|_| ProblemPage::StoreDown);
-    let id = match (opened, leave_old(visit).await) {
-        (Ok((id, _)), Ok(())) => id,
+    let id = match open(visit, library, verified).await {
+        Ok(id) => id,
         // A session that was opened here stays unknown to everybody and runs out.
-        (Err(problem), _) | (_, Err(problem)) => return visit.problem(problem, &scene),
+        Err(problem) => return visit.problem(problem, &scene),
     };
-    let mut response = see_other(&onward.as_deref().map_or_else(|| "/resources".to_owned(), |a| login_path(Some(a))));
+    let to = match &onward {
+        None => "/resources".to_owned(),
+        Some(onward) if aim.leaves() => format!("/login/onward?{onward}"),
+        Some(onward) => login_path(Some(onward)),
+    };
+    let mut response = see_other(&to);
     set_cookie(&mut response, &SessionCookie::Portal.set(&id));
     if let Some(device) = verified.device() {
         set_cookie(&mut response, &format!("{}; Max-Age={DEVICE_SECONDS}", cookie(DEVICE_COOKIE, device)));
@@ -189,24 +271,34 @@ async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, lin
     response
 }
 
-/// Ends the session that this browser had before.
-async fn leave_old(visit: &Visit) -> Result<(), ProblemPage> {
-    match visit.session().await? {
-        Some(old) => visit.front.sessions.end(&old).await.map_err(|_| ProblemPage::StoreDown),
-        None => Ok(()),
+/// Opens a session and ends the one that this browser had before. Vendors that knew that one go on to know the same
+/// patron; of another patron's they are told that it ended.
+async fn open(visit: &Visit, library: &HouseLibrary, verified: &Verified) -> Result<SecretId, ProblemPage> {
+    let down = |_| ProblemPage::StoreDown;
+    let old = visit.session().await?;
+    let sessions = &visit.front.sessions;
+    let lifetimes = visit.house.lifetimes_at(&library.library, visit.address);
+    let (id, session) = sessions.open(verified, lifetimes).await.map_err(down)?;
+    let Some(old) = old else { return Ok(id) };
+    let now = visit.front.clock.now();
+    if old.library() == session.library() && old.subject() == session.subject() {
+        sessions.carry_over(&old, &session, now).await.map_err(down)?;
     }
+    let knew = sessions.end(&old).await.map_err(down)?;
+    visit.house.oidc.ended(&knew).await;
+    Ok(id)
 }
 
-fn refused(visit: &Visit, refusal: Refusal, library: &HouseLibrary, link: Option<&DeepLink<'_>>) -> Response {
+fn refused(visit: &Visit, refusal: Refusal, library: &HouseLibrary, aim: &Aim<'_>) -> Response {
     let problem = match refusal {
-        Refusal::Rejected => return form_page(visit, link, Some(library), Some(Wrong::Rejected)),
+        Refusal::Rejected => return form_page(visit, aim, Some(library), Some(Wrong::Rejected)),
         Refusal::Expired => ProblemPage::CardExpired,
         Refusal::Blocked => ProblemPage::CardBlocked,
         Refusal::OtherLibrary => ProblemPage::OtherLibrary,
         Refusal::StoreDown => ProblemPage::StoreDown,
         Refusal::Unavailable { retry_after } => ProblemPage::LibraryDown { retry_after },
     };
-    let onward = link.map(|l| l.address(visit.house.port));
+    let onward = aim.onward(visit.house.port);
     let help = library.library.help_url.as_ref().map(|href| context! { href, name => library.library.name.as_str() });
     visit.problem(problem, &Scene { session: None, onward: onward.as_deref(), more: context! { help } })
 }
@@ -216,26 +308,18 @@ fn find<'v>(visit: &'v Visit, id: &str) -> Option<&'v HouseLibrary> {
 }
 
 /// The form. Nothing on it was typed: not the card number, not even after a mistake.
-fn form_page(
-    visit: &Visit,
-    link: Option<&DeepLink<'_>>,
-    chosen: Option<&HouseLibrary>,
-    wrong: Option<Wrong>,
-) -> Response {
+pub(super) fn form_page(visit: &Visit, aim: &Aim<'_>, chosen: Option<&HouseLibrary>, wrong: Option<Wrong>) -> Response {
     let old = form_id(&visit.headers);
     let fresh = old.is_none();
     let id = old.unwrap_or_default();
-    let onward = link.map(|l| l.address(visit.house.port));
-    let several = visit.house.sole_library().is_none();
-    let libraries: Vec<Value> = if several { visit.house.libraries.iter().map(option).collect() } else { Vec::new() };
+    let onward = aim.onward(visit.house.port);
     let more = context! {
         token => sign_in_token(&visit.front.form_key, &id),
-        qurl => onward.as_deref(),
-        vendor => link.map(|l| l.vendor.vendor.name.as_str()),
-        libraries,
+        libraries => choices(visit, aim),
         chosen => chosen.map(|l| l.library.id.as_str()),
         error => wrong.map(Wrong::message),
         field => wrong.and_then(Wrong::field),
+        ..aim_context(visit, aim)
     };
     let status = wrong.map_or(StatusCode::OK, Wrong::status);
     let scene = Scene { session: None, onward: onward.as_deref(), more };
@@ -247,6 +331,33 @@ fn form_page(
         response.headers_mut().insert(WWW_AUTHENTICATE, FORM_CHALLENGE);
     }
     response
+}
+
+/// What the form says of where it leads.
+fn aim_context(visit: &Visit, aim: &Aim<'_>) -> Value {
+    match aim {
+        Aim::Resources => context! {},
+        Aim::Link(link) => context! {
+            qurl => link.address(visit.house.port),
+            vendor => link.vendor.vendor.name.as_str(),
+        },
+        Aim::Asked(waiting) => context! { request => waiting.sealed.as_str(), ..learned(visit, &waiting.asked) },
+    }
+}
+
+/// The libraries to choose from, where there is a choice: for a vendor that asks, those that licensed it.
+fn choices(visit: &Visit, aim: &Aim<'_>) -> Vec<Value> {
+    if visit.house.sole_library().is_some() {
+        return Vec::new();
+    }
+    let licensed = |library: &&HouseLibrary| match aim {
+        Aim::Asked(waiting) => {
+            let mine = |licence: &&Licence| licence.library == library.library.id;
+            visit.house.licences.iter().filter(mine).any(|licence| licence.vendor == waiting.asked.vendor)
+        }
+        Aim::Resources | Aim::Link(_) => true,
+    };
+    visit.house.libraries.iter().filter(licensed).filter(|library| is_meant(aim, library)).map(option).collect()
 }
 
 fn option(library: &HouseLibrary) -> Value {

@@ -7,6 +7,8 @@ use super::query::encode;
 use super::*;
 use crate::domain::{AgeClass, Denial, Library, LibraryId, Licence, ManualClock, State, Terms, Timestamp, VendorId};
 use crate::patron::{Keyring, Vault};
+use crate::protocol::oidc::{self, Provider};
+use crate::protocol::{Algorithm, SigningRing};
 use crate::session::{Lifetimes, SecretId, SessionCookie};
 use crate::store::{Family, Key, Memory, Store};
 use axum::body::Body;
@@ -63,6 +65,7 @@ fn library(id: &str) -> HouseLibrary {
         admit: vec![State::Good],
         branches: Vec::new(),
         premises: Vec::new(),
+        own_issuer: false,
         help_url: Some(format!("https://help.example.org/{id}")),
     };
     HouseLibrary { library: Arc::new(library), gate: None }
@@ -92,7 +95,24 @@ fn house(libraries: &[&str], folder: Option<&Path>) -> House {
         proxy_domain: "proxy.example.net".to_owned(),
         keys: Arc::new(Keyring::new(&[7; 32]).unwrap()),
         pages: Arc::new(Pages::load(folder, ORIGIN, &Arc::new(Telemetry::new()))),
+        oidc: Arc::new(provider()),
     }
+}
+
+/// A provider without clients.
+fn provider() -> Provider {
+    let now = Timestamp::from_seconds(NOW);
+    let parts = oidc::Parts {
+        issuer: Arc::from(ORIGIN),
+        libraries: BTreeSet::new(),
+        languages: vec!["en".to_owned()],
+        keys: Arc::new(SigningRing::unsaved(&[Algorithm::Es256], now).unwrap()),
+        clock: Arc::new(ManualClock::at(now)),
+        store: Arc::new(Memory::new(10)),
+        telemetry: Arc::new(Telemetry::new()),
+        errands: std::collections::BTreeMap::new(),
+    };
+    Provider::new(Vec::new(), parts).unwrap()
 }
 
 fn portal_of(house: House) -> Portal {

@@ -63,6 +63,21 @@ impl Visit {
         self.uri.path()
     }
 
+    /// The query as it came.
+    pub(super) fn raw_query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+
+    /// The language of the pages.
+    pub(super) const fn language(&self) -> Chosen {
+        self.language
+    }
+
+    /// Whether the reader has chosen a language by hand.
+    pub(super) fn has_chosen_language(&self) -> bool {
+        cookie_value(&self.headers, LANGUAGE_COOKIE).is_some()
+    }
+
     /// What the query asks for.
     pub(super) fn query(&self) -> Query<'_> {
         Query::read(self.uri.query())
@@ -114,12 +129,12 @@ impl Visit {
         response
     }
 
-    /// This page in each language. The deep link that is carried along was made from the configuration.
+    /// This page in each language. What is carried along was made by us.
     fn language_links(&self, onward: Option<&str>) -> Vec<Value> {
         let path = LINKED.into_iter().find(|p| *p == self.path()).unwrap_or("/login");
         let names = self.house.pages.languages().names();
         let links = names.map(|(code, name)| {
-            let onward = onward.map_or_else(String::new, |address| format!("&qurl={}", encode(address)));
+            let onward = onward.map_or_else(String::new, |onward| format!("&{onward}"));
             context! { code, name, href => format!("{path}?lang={code}{onward}") }
         });
         links.collect()
@@ -156,7 +171,7 @@ impl Visit {
 pub(super) struct Scene<'a> {
     /// The reader's session.
     pub(super) session: Option<&'a Session>,
-    /// The deep link that the reader is following, as an address at a public host.
+    /// Where the reader is going, as a part of the sign-in page's query: `qurl=…` or `request=…`.
     pub(super) onward: Option<&'a str>,
     /// What this template needs beside what all need.
     pub(super) more: Value,
@@ -169,19 +184,19 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The sign-in page, carrying a deep link along.
+/// The sign-in page, carrying along where the reader is going.
 pub(super) fn login_path(onward: Option<&str>) -> String {
-    onward.map_or_else(|| "/login".to_owned(), |address| format!("/login?qurl={}", encode(address)))
+    onward.map_or_else(|| "/login".to_owned(), |onward| format!("/login?{onward}"))
+}
+
+/// A deep link as a part of the sign-in page's query.
+pub(super) fn qurl(link: &DeepLink<'_>, port: u16) -> String {
+    format!("qurl={}", encode(&link.address(port)))
 }
 
 /// The public address of a vendor's first page.
 pub(super) fn front_page(vendor: &HouseVendor) -> DeepLink<'_> {
     DeepLink { vendor, path: "/".to_owned(), fragment: None }
-}
-
-/// The answer where there is no page.
-pub(super) async fn not_found(visit: Visit) -> Response {
-    visit.nothing_here().await
 }
 
 /// The answer where a page does not take the method.

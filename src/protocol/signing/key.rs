@@ -8,7 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{EncodingKey, Header};
-use openidconnect::core::CoreJsonWebKey;
+use openidconnect::core::{CoreJsonWebKey, CoreJwsSigningAlgorithm};
+use openidconnect::{PrivateSigningKey, SigningError};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,17 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == word)
     }
 
-    const fn in_jwt(self) -> jsonwebtoken::Algorithm {
+    /// The same, as `openidconnect` names it.
+    #[must_use]
+    pub const fn in_core(self) -> CoreJwsSigningAlgorithm {
+        match self {
+            Self::Es256 => CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+            Self::Rs256 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+            Self::EdDsa => CoreJwsSigningAlgorithm::EdDsa,
+        }
+    }
+
+    pub(in crate::protocol) const fn in_jwt(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Es256 => jsonwebtoken::Algorithm::ES256,
             Self::Rs256 => jsonwebtoken::Algorithm::RS256,
@@ -66,11 +77,11 @@ enum Pair {
 /// A key that can sign.
 ///
 /// It has no `Debug`, `Clone` or `Serialize`.
-pub(super) struct SigningKey {
-    pub(super) algorithm: Algorithm,
+pub(in crate::protocol) struct SigningKey {
+    pub(in crate::protocol) algorithm: Algorithm,
     /// RFC 7638 thumbprint of the public key.
-    pub(super) kid: String,
-    pub(super) public: CoreJsonWebKey,
+    pub(in crate::protocol) kid: String,
+    pub(in crate::protocol) public: CoreJsonWebKey,
     pair: Pair,
 }
 
@@ -157,6 +168,22 @@ impl SigningKey {
             }
             Pair::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
         }
+    }
+}
+
+/// With this, `openidconnect` writes ID tokens with a key that is parsed once and lies in aws-lc, instead of one of its own.
+impl PrivateSigningKey for SigningKey {
+    type VerificationKey = CoreJsonWebKey;
+
+    fn sign(&self, algorithm: &CoreJwsSigningAlgorithm, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+        if *algorithm != self.algorithm.in_core() {
+            return Err(SigningError::UnsupportedAlg("expected the key's own algorithm, found another".to_owned()));
+        }
+        self.signature(message).map_err(|_| SigningError::CryptoError)
+    }
+
+    fn as_verification_key(&self) -> CoreJsonWebKey {
+        self.public.clone()
     }
 }
 

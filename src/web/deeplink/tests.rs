@@ -27,7 +27,12 @@ pub(in crate::web) fn vendor(id: &str, at: &str, aliases: &[&str]) -> HouseVendo
         pass_headers: Vec::new(),
     };
     let host = format!("{id}.proxy.example.net");
-    HouseVendor { vendor: Arc::new(vendor), host, learns: Learns { affiliation: true, entitlements: true } }
+    HouseVendor {
+        vendor: Arc::new(vendor),
+        host: Some(host),
+        sector: None,
+        learns: Learns { affiliation: true, entitlements: true },
+    }
 }
 
 pub(in crate::web) fn vendors() -> Vec<HouseVendor> {

@@ -1,3 +1,4 @@
 //! The OpenID Provider, from outside.
 mod conformance;
 mod hostile;
+mod journey;

@@ -34,6 +34,14 @@ impl Page {
         self.url.join(to).ok()
     }
 
+    /// Where a page goes on by itself.
+    pub fn refresh(&self) -> Option<Url> {
+        let text = self.text();
+        let (_, rest) = text.split_once("<meta http-equiv=\"refresh\" content=\"")?;
+        let (_, to) = rest.split('"').next()?.split_once("url=")?;
+        self.url.join(&to.replace("&amp;", "&")).ok()
+    }
+
     /// The value of a hidden form field.
     pub fn hidden(&self, name: &str) -> Option<String> {
         let text = self.text();
@@ -86,7 +94,7 @@ impl Browser {
         self.send(Request::get(url).body(Bytes::new()).unwrap()).await
     }
 
-    /// Follows redirects, up to ten.
+    /// Follows redirects and pages that go on by themselves, up to ten.
     pub async fn visit(&mut self, url: &str) -> Page {
         let page = self.get(url).await;
         self.follow(page).await
@@ -94,7 +102,8 @@ impl Browser {
 
     pub async fn follow(&mut self, mut page: Page) -> Page {
         for _ in 0..10 {
-            let Some(to) = page.location().filter(|_| page.status.is_redirection()) else { return page };
+            let redirected = page.location().filter(|_| page.status.is_redirection());
+            let Some(to) = redirected.or_else(|| page.refresh()) else { return page };
             page = self.get(to.as_str()).await;
         }
         panic!("redirected for ever, at last to {}", page.url);

@@ -1,0 +1,82 @@
+//! An introduction: what a vendor that asked by way of the browser is told of whoever signed in. An assertion, and how
+//! the session is called and dated for this vendor alone, so that no two vendors can join what they were told.
+use super::assertion::{Assertion, Release};
+use crate::domain::{Entitlement, Timestamp};
+use crate::patron::Pseudonym;
+use crate::session::{Session, Sessions};
+use crate::store::StoreError;
+
+/// Vendors are told the time of a sign-in only so exactly, in seconds, unless they themselves asked for it.
+const GRAIN: i64 = 15 * 60;
+
+/// What one vendor is told. Comes only from a session and an entitlement.
+#[derive(Clone, Debug)]
+pub struct Introduction {
+    assertion: Assertion,
+    name: Pseudonym,
+    sid: String,
+    authenticated: Timestamp,
+    lasts: u64,
+}
+
+impl Introduction {
+    /// Introduces a session to a vendor; `fresh` when the vendor's own request led to the sign-in. `None` when session,
+    /// entitlement and release do not speak of the same library and vendor.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn of(
+        sessions: &Sessions,
+        session: &Session,
+        (entitlement, release): (&Entitlement, Release<'_>),
+        (fresh, now): (bool, Timestamp),
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(assertion) = Assertion::of(session, entitlement, release) else { return Ok(None) };
+        let told = if fresh { session.opened() } else { coarse(session.opened()) };
+        let known = sessions.introduce(session, &release.vendor.id, (told, fresh), now).await?;
+        let transient = || release.keys.transient(session.name(), &release.vendor.id);
+        let name = assertion.pseudonym().cloned().unwrap_or_else(transient);
+        let lasts = session.lasts(now);
+        Ok(Some(Self { assertion, name, sid: known.sid, authenticated: known.told, lasts }))
+    }
+
+    /// What a vendor would be told now of the time of a session's sign-in, if it asked again.
+    #[must_use]
+    pub fn dated(session: &Session) -> Timestamp {
+        coarse(session.opened())
+    }
+
+    /// What the vendor is told.
+    #[must_use]
+    pub const fn assertion(&self) -> &Assertion {
+        &self.assertion
+    }
+
+    /// The patron's name at this vendor; for a vendor that is to know nobody again, a name for this session alone.
+    #[must_use]
+    pub const fn name(&self) -> &Pseudonym {
+        &self.name
+    }
+
+    /// The session's name at this vendor.
+    #[must_use]
+    pub fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    /// When the patron signed in, as far as this vendor is told.
+    #[must_use]
+    pub const fn authenticated(&self) -> Timestamp {
+        self.authenticated
+    }
+
+    /// Seconds until the session ends in any case.
+    #[must_use]
+    pub const fn lasts(&self) -> u64 {
+        self.lasts
+    }
+}
+
+fn coarse(time: Timestamp) -> Timestamp {
+    Timestamp::from_seconds(time.seconds() - time.seconds().rem_euclid(GRAIN))
+}

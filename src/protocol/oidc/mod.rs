@@ -1,0 +1,438 @@
+//! OpenID Connect: the provider that vendors' clients ask by way of the reader's browser. It sees what egress lets out, an
+//! [`Introduction`], and never a patron or a session. Clients come from the configuration alone, and only the
+//! authorization code flow is spoken.
+mod answer;
+mod assertion;
+mod backchannel;
+mod bearer;
+mod client;
+mod client_auth;
+mod discovery;
+mod dpop;
+mod endpoints;
+mod grants;
+mod jws;
+mod key_set;
+mod key_source;
+mod logout;
+mod parameters;
+mod published;
+mod quotas;
+mod replays;
+mod request;
+mod sector;
+mod settings;
+mod signer;
+#[cfg(test)]
+mod stand_in;
+
+pub use client::Client;
+pub use logout::Leaving;
+pub(super) use settings::read;
+
+use super::{Asked, Declined, Heard, Onward, Rejected, SigningRing, Unspoken};
+use crate::domain::{Clock, LibraryId, Timestamp, VendorId};
+use crate::egress::{Errands, Introduction};
+use crate::store::{Family, Store, StoreError};
+use crate::telemetry::{Event, Provided, Telemetry};
+use backchannel::{Bounds, LogoutDeliveries};
+use bearer::{Bearer, Ledger};
+use bytes::Bytes;
+use endpoints::PUSHED_PREFIX;
+use grants::{Basis, Grants};
+use http::{HeaderMap, Method, Response, StatusCode};
+use key_source::PublishedKeys;
+use parameters::Parameters;
+use published::Means;
+use quotas::Quotas;
+use replays::Replays;
+use request::{Bad, Fault, Request};
+use sector::SectorDocuments;
+use serde::{Deserialize, Serialize};
+use signer::{Signer, Told};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What the provider is built with.
+pub struct Parts {
+    /// The issuer of all: the portal's origin.
+    pub issuer: Arc<str>,
+    /// Libraries that are issuers of their own.
+    pub libraries: BTreeSet<LibraryId>,
+    /// The languages of the pages.
+    pub languages: Vec<String>,
+    /// The signing keys.
+    pub keys: Arc<SigningRing>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where codes and tokens are kept.
+    pub store: Arc<dyn Store>,
+    /// Where events go.
+    pub telemetry: Arc<Telemetry>,
+    /// What fetches and tells vendors.
+    pub errands: BTreeMap<VendorId, Arc<Errands>>,
+}
+
+/// The provider, for every client of one configuration.
+pub struct Provider {
+    issuer: Arc<str>,
+    clients: BTreeMap<String, Arc<Client>>,
+    documents: BTreeMap<Option<LibraryId>, Bytes>,
+    jwks: Bytes,
+    signer: Arc<Signer>,
+    grants: Grants,
+    replays: Replays,
+    keys: PublishedKeys,
+    sectors: SectorDocuments,
+    deliveries: LogoutDeliveries,
+    quotas: Quotas,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<Telemetry>,
+}
+
+/// The issuer that is asked.
+pub struct At<'a> {
+    library: Option<&'a LibraryId>,
+    issuer: Cow<'a, str>,
+}
+
+impl At<'_> {
+    fn endpoint(&self, path: &str) -> String {
+        format!("{}/oidc/{path}", self.issuer)
+    }
+}
+
+/// A request of a client itself.
+pub struct Call<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its fields.
+    pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: &'a [u8],
+    /// When it came.
+    pub now: Timestamp,
+}
+
+/// An endpoint that clients ask themselves, or that everybody may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The provider's metadata.
+    Discovery,
+    /// The public keys.
+    Keys,
+    /// Tokens for codes.
+    Token,
+    /// Who is there.
+    Userinfo,
+    /// Requests that a client pushes.
+    Push,
+    /// What a token is worth.
+    Introspect,
+    /// Takes a token away.
+    Revoke,
+}
+
+impl Endpoint {
+    /// The endpoint at a path below an issuer.
+    #[must_use]
+    pub fn at(path: &str) -> Option<Self> {
+        Some(match path {
+            "/.well-known/openid-configuration" => Self::Discovery,
+            "/oidc/jwks" => Self::Keys,
+            "/oidc/token" => Self::Token,
+            "/oidc/userinfo" => Self::Userinfo,
+            "/oidc/par" => Self::Push,
+            "/oidc/introspect" => Self::Introspect,
+            "/oidc/revoke" => Self::Revoke,
+            _ => return None,
+        })
+    }
+
+    fn takes(self, method: &Method) -> bool {
+        match self {
+            Self::Discovery | Self::Keys => matches!(*method, Method::GET | Method::HEAD),
+            Self::Userinfo => matches!(*method, Method::GET | Method::POST),
+            _ => *method == Method::POST,
+        }
+    }
+}
+
+/// A request that a client pushed.
+#[derive(Serialize, Deserialize)]
+struct PushedRequest {
+    client: String,
+    form: String,
+    /// The second until which a browser must have come.
+    until: i64,
+}
+
+/// What is wrong with several clients together.
+pub struct Clash {
+    /// The vendor whose table is to be mended.
+    pub vendor: VendorId,
+    /// The key.
+    pub key: &'static str,
+    /// What was expected, then what was found.
+    pub text: String,
+}
+
+/// Finds what is wrong with clients together, which no table shows alone.
+#[must_use]
+pub fn clashes(clients: &[&Client], libraries: &BTreeSet<LibraryId>) -> Vec<Clash> {
+    let mut found = Vec::new();
+    for (index, client) in clients.iter().enumerate() {
+        let mut clash = |key, text: String| found.push(Clash { vendor: client.vendor.id.clone(), key, text });
+        let earlier = clients.get(..index).unwrap_or_default();
+        if let Some(other) = earlier.iter().find(|other| other.id == client.id) {
+            clash("client_id", format!("expected an id of its own, found that of the vendor `{}`", other.vendor.id));
+        }
+        let shared = |other: &&&Client| {
+            let meant = client.sector.document.is_some() && client.sector.document == other.sector.document;
+            other.sector.host == client.sector.host && !meant
+        };
+        if let Some(other) = earlier.iter().find(shared) {
+            let text = format!(
+                "expected a host of its own, found that of the vendor `{}`: both would know a reader by one name; where \
+                 that is meant, give both the same `sector_identifier_uri`",
+                other.vendor.id
+            );
+            clash("redirect_uris", text);
+        }
+        if client.issuer.as_ref().is_some_and(|library| !libraries.contains(library)) {
+            clash("issuer", "expected a library with `own_issuer = true`, found another id".to_owned());
+        }
+    }
+    found
+}
+
+impl Provider {
+    /// The provider for these clients, in which [`clashes`] found nothing.
+    ///
+    /// # Errors
+    /// [`Unspoken`] when there is no signing key for one of them.
+    pub fn new(clients: Vec<Client>, parts: Parts) -> Result<Self, Unspoken> {
+        let signer = Arc::new(Signer::new(Arc::clone(&parts.keys)));
+        if !clients.iter().all(|client| signer.serves(client)) {
+            return Err(Unspoken);
+        }
+        let refresh = clients.iter().any(|client| client.refresh_tokens);
+        let extras = discovery::Extras { languages: &parts.languages, refresh };
+        let mut documents = BTreeMap::new();
+        for library in std::iter::once(None).chain(parts.libraries.iter().map(Some)) {
+            let issuer = issuer(&parts.issuer, library);
+            documents.insert(library.cloned(), Bytes::from(discovery::document(&issuer, &extras)?));
+        }
+        let means = |client: &Client| {
+            let errands = Arc::clone(parts.errands.get(&client.vendor.id)?);
+            Some(Means { errands, clock: Arc::clone(&parts.clock), telemetry: Arc::clone(&parts.telemetry) })
+        };
+        let all = || clients.iter().filter_map(|client| Some((client, means(client)?)));
+        let (keys, sectors) = (PublishedKeys::new(all()), SectorDocuments::new(all()));
+        let deliveries = LogoutDeliveries::new(parts.errands.into_values(), &parts.telemetry, Bounds::default());
+        Ok(Self {
+            clients: clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect(),
+            documents,
+            jwks: Bytes::from(signer.published().to_owned()),
+            signer,
+            grants: Grants(Ledger(Arc::clone(&parts.store))),
+            replays: Replays::new(parts.store),
+            keys,
+            sectors,
+            deliveries,
+            quotas: Quotas::default(),
+            clock: parts.clock,
+            telemetry: parts.telemetry,
+            issuer: parts.issuer,
+        })
+    }
+
+    /// Knows from now on what `older` knows of vendors' documents: a reload of the configuration forgets nothing.
+    pub fn inherit(&self, older: &Self) {
+        self.keys.inherit(&older.keys);
+        self.sectors.inherit(&older.sectors);
+    }
+
+    /// The issuer at a library's path, or the issuer of all; `None` where the library is no issuer.
+    #[must_use]
+    pub fn at<'a>(&'a self, library: Option<&'a LibraryId>) -> Option<At<'a>> {
+        let known = library.is_none() || self.documents.contains_key(&library.cloned());
+        known.then(|| At { library, issuer: issuer(&self.issuer, library) })
+    }
+
+    fn client_at(&self, at: &At<'_>, id: &str) -> Option<&Client> {
+        let client = self.clients.get(id)?;
+        (client.issuer.as_ref() == at.library).then_some(&**client)
+    }
+
+    fn client_of(&self, vendor: &VendorId) -> Option<&Arc<Client>> {
+        self.clients.values().find(|client| client.vendor.id == *vendor)
+    }
+
+    /// Answers an endpoint.
+    pub async fn serve(&self, at: &At<'_>, endpoint: Endpoint, call: &Call<'_>) -> Response<Bytes> {
+        if !endpoint.takes(call.method) {
+            return answer::empty(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        match endpoint {
+            Endpoint::Discovery => {
+                let document = self.documents.get(&at.library.cloned()).cloned().unwrap_or_default();
+                answer::public(document, "application/json")
+            }
+            Endpoint::Keys => answer::public(self.jwks.clone(), "application/jwk-set+json"),
+            Endpoint::Token => self.token(at, call).await,
+            Endpoint::Userinfo => self.userinfo(at, call).await,
+            Endpoint::Push => self.push(at, call).await,
+            Endpoint::Introspect => self.introspect(at, call).await,
+            Endpoint::Revoke => self.revoke(at, call).await,
+        }
+    }
+
+    /// Reads an authorization request: the text of a query or of a form.
+    pub async fn hear(&self, at: &At<'_>, text: &[u8], now: Timestamp) -> Heard {
+        let (client, outcome) = self.heard(at, text, now).await;
+        let vendor = client.map(|client| &client.vendor.id);
+        match outcome {
+            Ok(asked) => Heard::Asked(Box::new(asked)),
+            Err(Bad::Page(why)) => {
+                let outcome = if why == Rejected::Store { Provided::Unavailable } else { Provided::Refused };
+                self.telemetry.emit(&Event::Provided { vendor, outcome, cause: why.as_str() });
+                Heard::Refused(why)
+            }
+            Err(Bad::Back(fault, back)) => {
+                self.telemetry.emit(&Event::Provided { vendor, outcome: Provided::Refused, cause: fault.0 });
+                Heard::Back(back.fault(&at.issuer, fault))
+            }
+        }
+    }
+
+    async fn heard(&self, at: &At<'_>, text: &[u8], now: Timestamp) -> (Option<&Client>, Result<Asked, Bad>) {
+        let Ok(parameters) = Parameters::read(text) else { return (None, Err(Bad::Page(Rejected::Malformed))) };
+        let client = match request::client_of(&parameters, |id| self.client_at(at, id)) {
+            Ok(client) => client,
+            Err(why) => return (None, Err(Bad::Page(why))),
+        };
+        (Some(client), self.read(at, client, &parameters, now).await)
+    }
+
+    async fn read(&self, at: &At<'_>, client: &Client, parameters: &Parameters, now: Timestamp) -> Result<Asked, Bad> {
+        self.sectors.verified(client).await.map_err(|_| Bad::Page(Rejected::Sector))?;
+        let pushed = parameters.get("request_uri").and_then(|uri| uri.strip_prefix(PUSHED_PREFIX));
+        let request = match pushed.filter(|_| !parameters.is_twice("request_uri")) {
+            Some(name) => self.read_pushed(at, client, name, now).await?,
+            None => request::read(client, parameters, None, (&self.signer, &at.issuer))?,
+        };
+        request.asked(client, client.issuer.as_ref()).ok_or(Bad::Page(Rejected::Malformed))
+    }
+
+    /// What a client pushed counts alone, whatever else stands beside it (RFC 9126 §4).
+    async fn read_pushed(&self, at: &At<'_>, client: &Client, name: &str, now: Timestamp) -> Result<Request, Bad> {
+        let bearer = Bearer::parse(name).ok_or(Bad::Page(Rejected::Pushed))?;
+        let found = self.grants.0.get::<PushedRequest>(Family::Pushed, &bearer).await;
+        let found = found.map_err(|StoreError| Bad::Page(Rejected::Store))?.map(|found| found.record);
+        let good = |pushed: &PushedRequest| pushed.client == client.id && now.seconds() <= pushed.until;
+        let pushed = found.filter(good).ok_or(Bad::Page(Rejected::Pushed))?;
+        let parameters = Parameters::read(pushed.form.as_bytes()).map_err(|_| Bad::Page(Rejected::Malformed))?;
+        request::read(client, &parameters, Some(bearer.name()), (&self.signer, &at.issuer))
+    }
+
+    /// A request that waited, from its text in [`Asked::carried`]; `None` when it can no longer be answered, because the
+    /// configuration has changed.
+    #[must_use]
+    pub fn take_up(&self, carried: &str) -> Option<Asked> {
+        let (request, client) = self.waiting(carried)?;
+        request.asked(client, client.issuer.as_ref())
+    }
+
+    fn waiting(&self, carried: &str) -> Option<(Request, &Arc<Client>)> {
+        let request: Request = serde_json::from_str(carried).ok()?;
+        let client = self.clients.get(&request.client)?;
+        client.redirect_uri(&request.redirect_uri)?;
+        Some((request, client))
+    }
+
+    /// Whether a vendor's request is for the very patron who is introduced (`id_token_hint`).
+    #[must_use]
+    pub fn is_meant(&self, asked: &Asked, introduction: &Introduction) -> bool {
+        let request = self.waiting(&asked.carried);
+        request.is_some_and(|(request, _)| request.hint.is_none_or(|hint| hint == introduction.name().as_str()))
+    }
+
+    /// Answers a request with a code for whoever is introduced.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when the request can no longer be answered.
+    pub async fn answer(
+        &self,
+        asked: &Asked,
+        introduction: &Introduction,
+        now: Timestamp,
+    ) -> Result<Onward, StoreError> {
+        let (request, client) = self.waiting(&asked.carried).ok_or(StoreError)?;
+        let basis = Basis {
+            client: client.id.clone(),
+            told: told(client, introduction),
+            sid: introduction.sid().to_owned(),
+            authenticated: introduction.authenticated().seconds(),
+            ends: now.plus(i64::try_from(introduction.lasts()).unwrap_or(0)).seconds(),
+            offline: request.offline,
+            jkt: request.jkt.clone(),
+        };
+        let bound = (request.redirect_uri.clone(), request.nonce.clone(), request.challenge.clone());
+        let code = self.grants.give_code(basis, bound, now).await?;
+        if let Some(pushed) = request.pushed {
+            self.grants.0.drop_name(Family::Pushed, pushed).await?;
+        }
+        self.telemetry.emit(&Event::Provided { vendor: Some(&asked.vendor), outcome: Provided::Code, cause: "" });
+        let issuer = issuer(&self.issuer, client.issuer.as_ref());
+        request.back(client, &issuer, vec![("code", code.reveal().to_owned())]).ok_or(StoreError)
+    }
+
+    /// Tells a vendor that it gets nobody; `None` when its request can no longer be answered.
+    #[must_use]
+    pub fn decline(&self, asked: &Asked, why: Declined) -> Option<Onward> {
+        let (request, client) = self.waiting(&asked.carried)?;
+        let Fault(code, text) = match why {
+            Declined::SignInNeeded => Fault("login_required", "nobody is signed in"),
+            Declined::AnswerNeeded => Fault("interaction_required", "the reader would have to be asked"),
+            Declined::Denied => Fault("access_denied", "the reader went back, or has no access"),
+            Declined::Unavailable => Fault("temporarily_unavailable", "the provider cannot answer now"),
+        };
+        self.telemetry.emit(&Event::Provided { vendor: Some(&asked.vendor), outcome: Provided::Declined, cause: code });
+        let issuer = issuer(&self.issuer, client.issuer.as_ref());
+        let fields = vec![("error", code.to_owned()), ("error_description", text.to_owned())];
+        request.back(client, &issuer, fields)
+    }
+
+    /// The address where a reader's visit to a vendor begins: the vendor's own that starts a sign-in (Core §4), or the
+    /// page that the reader wants.
+    #[must_use]
+    pub fn start(&self, vendor: &VendorId, target: &str) -> Option<String> {
+        let client = self.client_of(vendor)?;
+        let Some(initiate) = &client.initiate else { return Some(target.to_owned()) };
+        let mut url = initiate.clone();
+        let issuer = issuer(&self.issuer, client.issuer.as_ref());
+        url.query_pairs_mut().append_pair("iss", &issuer).append_pair("target_link_uri", target);
+        Some(url.into())
+    }
+}
+
+impl From<Rejected> for Bad {
+    fn from(why: Rejected) -> Self {
+        Self::Page(why)
+    }
+}
+
+fn issuer<'a>(all: &'a str, library: Option<&LibraryId>) -> Cow<'a, str> {
+    library.map_or(Cow::Borrowed(all), |library| Cow::Owned(format!("{all}/at/{library}")))
+}
+
+fn told(client: &Client, introduction: &Introduction) -> Told {
+    let assertion = introduction.assertion();
+    Told {
+        sub: introduction.name().as_str().to_owned(),
+        eduperson_entitlement: client.entitlements.then(|| assertion.entitlements().to_vec()),
+        eduperson_scoped_affiliation: client.affiliation.then(|| [assertion.scoped_affiliation().to_owned()]),
+    }
+}

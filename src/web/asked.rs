@@ -1,0 +1,321 @@
+//! What a vendor asks by way of the browser, from the side of the browser. The request waits in a sealed text that the
+//! browser carries from page to page, so nothing is kept for whoever does not sign in, every tab has its own, and no flood
+//! of requests takes the room of another.
+use super::answer::{html, see_other, unbound_policy};
+use super::entry::decision;
+use super::guard::before_token;
+use super::problem::ProblemPage;
+use super::signin::Aim;
+use super::signin::form_page;
+use super::visit::{Scene, Visit};
+use crate::domain::{Denial, Entitlement, Timestamp};
+use crate::egress::{Introduction, Release};
+use crate::protocol::{Asked, Declined, Heard, Interaction, Onward, Rejected};
+use crate::session::Session;
+use crate::telemetry::{Decision, Event};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderValue, StatusCode};
+use minijinja::{Value, context};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How long a request waits for a patron, in seconds.
+const WAITS: i64 = 3600;
+/// The longest sealed text that is looked at.
+const LONGEST: usize = 12 * 1024;
+
+/// A request that waits.
+pub(super) struct Waiting {
+    pub(super) asked: Asked,
+    pub(super) sealed: String,
+    note: Note,
+}
+
+/// What is sealed.
+#[derive(Clone, Serialize, Deserialize)]
+struct Note {
+    carried: String,
+    /// The session that the browser had when the vendor asked, so that a later one is known to be new.
+    before: Before,
+    /// Whether the patron said that they want to go on.
+    confirmed: bool,
+    /// Whether the patron wants to sign in with another card.
+    again: bool,
+    at: i64,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Before {
+    /// The request came without cookies, as cross-site forms do.
+    Unknown,
+    None,
+    Session(String),
+}
+
+/// An authorization request of a vendor: `text` is its query, or its form where `posted`.
+pub(super) async fn hear(visit: &Visit, heard: Heard, posted: bool) -> Response {
+    match heard {
+        Heard::Refused(why) => visit.problem(problem_of(why), &Scene::of(None)),
+        Heard::Back(onward) => go(visit, onward),
+        Heard::Asked(asked) => {
+            let note = Note {
+                carried: asked.carried.clone(),
+                before: Before::Unknown,
+                confirmed: false,
+                again: false,
+                at: visit.front.clock.now().seconds(),
+            };
+            if posted {
+                return to_sign_in(visit, &note);
+            }
+            proceed(visit, *asked, note, false).await
+        }
+    }
+}
+
+const fn problem_of(why: Rejected) -> ProblemPage {
+    match why {
+        Rejected::Store => ProblemPage::StoreDown,
+        Rejected::Pushed => ProblemPage::AskedTooLate,
+        Rejected::Sector | Rejected::Client | Rejected::RedirectUri | Rejected::Malformed => ProblemPage::AskedWrongly,
+    }
+}
+
+/// A request that waits, from its sealed text; `None` when it is too old or not ours.
+pub(super) fn open(visit: &Visit, sealed: &str) -> Option<Waiting> {
+    let note: Note = serde_json::from_slice(&unseal(&visit.front.form_key, sealed)?).ok()?;
+    let age = visit.front.clock.now().since(Timestamp::from_seconds(note.at));
+    let asked = visit.house.oidc.take_up(&note.carried).filter(|_| (0..=WAITS).contains(&age))?;
+    Some(Waiting { asked, sealed: sealed.to_owned(), note })
+}
+
+/// `GET /login?request=…`.
+pub(super) async fn resume(visit: &Visit, sealed: &str) -> Response {
+    match open(visit, sealed) {
+        Some(waiting) => proceed(visit, waiting.asked, waiting.note, true).await,
+        None => visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)),
+    }
+}
+
+/// `GET /login/cancel?request=…`: back to the vendor, without anybody.
+pub(super) fn cancel(visit: &Visit, sealed: &str) -> Response {
+    let onward = open(visit, sealed).and_then(|waiting| visit.house.oidc.decline(&waiting.asked, Declined::Denied));
+    onward.map_or_else(|| visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)), |onward| go(visit, onward))
+}
+
+/// What a request needs next.
+enum Next {
+    /// Somebody has to sign in.
+    SignIn,
+    /// The patron has to say that they want to go on.
+    Confirm(Arc<Session>),
+    /// The vendor is answered.
+    Answer(Introduction),
+    /// The vendor gets nobody.
+    Decline(Declined),
+    /// No licence admits the patron.
+    Denied(Arc<Session>, Denial),
+}
+
+async fn proceed(visit: &Visit, asked: Asked, mut note: Note, on_page: bool) -> Response {
+    let session = match visit.session().await {
+        Ok(session) => session,
+        Err(_) if asked.wish.interaction == Interaction::Never => {
+            return decline(visit, &asked, Declined::Unavailable);
+        }
+        Err(problem) => return visit.problem(problem, &Scene::of(None)),
+    };
+    if note.before == Before::Unknown {
+        note.before = before(visit, session.as_deref());
+    }
+    let next = match next(visit, &asked, &note, session).await {
+        Ok(next) => next,
+        Err(problem) => return visit.problem(problem, &Scene::of(None)),
+    };
+    match next {
+        Next::Decline(why) => decline(visit, &asked, why),
+        Next::SignIn if on_page => show_form(visit, asked, note),
+        Next::SignIn => to_sign_in(visit, &note),
+        Next::Confirm(session) => confirm(visit, &asked, &note, &session),
+        Next::Denied(session, why) => denied(visit, &asked, &note, (&session, why)),
+        Next::Answer(introduction) => {
+            let now = visit.front.clock.now();
+            match visit.house.oidc.answer(&asked, &introduction, now).await {
+                Ok(onward) => go(visit, onward),
+                Err(_) => visit.problem(ProblemPage::StoreDown, &Scene::of(None)),
+            }
+        }
+    }
+}
+
+fn before(visit: &Visit, session: Option<&Session>) -> Before {
+    session.map_or(Before::None, |session| Before::Session(before_token(&visit.front.form_key, session)))
+}
+
+async fn next(visit: &Visit, asked: &Asked, note: &Note, session: Option<Arc<Session>>) -> Result<Next, ProblemPage> {
+    let silent = asked.wish.interaction == Interaction::Never;
+    let sign_in = || if silent { Next::Decline(Declined::SignInNeeded) } else { Next::SignIn };
+    let of_library = |session: &Arc<Session>| asked.library.as_ref().is_none_or(|library| library == session.library());
+    let Some(session) = session.filter(of_library) else { return Ok(sign_in()) };
+    // Whoever signed in since the vendor asked did it for this vendor.
+    let fresh = note.before != before(visit, Some(&session));
+    if (asked.wish.interaction == Interaction::SignIn || note.again) && !fresh {
+        return Ok(sign_in());
+    }
+    let now = visit.front.clock.now();
+    if !fresh && !young_enough(visit, asked, &session, now).await? {
+        return Ok(sign_in());
+    }
+    let entitlement = match decide(visit, asked, &session) {
+        Ok(entitlement) => entitlement,
+        Err(_) if silent => return Ok(Next::Decline(Declined::Denied)),
+        Err(why) => return Ok(Next::Denied(session, why)),
+    };
+    if asked.wish.interaction == Interaction::Confirm && !fresh && !note.confirmed {
+        return Ok(Next::Confirm(session));
+    }
+    let introduction = introduce(visit, asked, (&session, &entitlement), (fresh, now)).await?;
+    if visit.house.oidc.is_meant(asked, &introduction) { Ok(Next::Answer(introduction)) } else { Ok(sign_in()) }
+}
+
+async fn young_enough(visit: &Visit, asked: &Asked, session: &Session, now: Timestamp) -> Result<bool, ProblemPage> {
+    if asked.wish.max_age.is_none() {
+        return Ok(true);
+    }
+    let known = visit.front.sessions.introduced(session).await.map_err(|_| ProblemPage::StoreDown)?;
+    let told = known.iter().find(|known| known.vendor == asked.vendor).map(|known| known.told);
+    Ok(asked.wish.is_young_enough(told.unwrap_or_else(|| Introduction::dated(session)), now))
+}
+
+fn decide(visit: &Visit, asked: &Asked, session: &Session) -> Result<Entitlement, Denial> {
+    let decided = decision(visit, session, &asked.vendor);
+    let told = decided.as_ref().map_or_else(|why| Decision::Denied(*why), |_| Decision::Entitled);
+    let event = Event::Decided { library: session.library(), vendor: &asked.vendor, decision: told };
+    visit.front.telemetry.emit(&event);
+    decided
+}
+
+async fn introduce(
+    visit: &Visit,
+    asked: &Asked,
+    (session, entitlement): (&Session, &Entitlement),
+    when: (bool, Timestamp),
+) -> Result<Introduction, ProblemPage> {
+    let library = visit.house.library(session.library()).ok_or(ProblemPage::SignInAgain)?;
+    let vendor = visit.house.vendor(&asked.vendor).ok_or(ProblemPage::AskedTooLate)?;
+    let release = Release {
+        library: &library.library,
+        vendor: &vendor.vendor,
+        sector: vendor.sector.as_deref(),
+        keys: &visit.house.keys,
+    };
+    let introduction = Introduction::of(&visit.front.sessions, session, (entitlement, release), when).await;
+    introduction.map_err(|_| ProblemPage::StoreDown)?.ok_or(ProblemPage::OurFault)
+}
+
+fn decline(visit: &Visit, asked: &Asked, why: Declined) -> Response {
+    let onward = visit.house.oidc.decline(asked, why);
+    onward.map_or_else(|| visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)), |onward| go(visit, onward))
+}
+
+fn to_sign_in(visit: &Visit, note: &Note) -> Response {
+    match seal(&visit.front.form_key, note) {
+        Some(sealed) => see_other(&format!("/login?request={sealed}{}", language(visit, note))),
+        None => visit.problem(ProblemPage::OurFault, &Scene::of(None)),
+    }
+}
+
+/// The first language that the vendor's page is shown in and ours can be, where the reader has not chosen one.
+fn language(visit: &Visit, note: &Note) -> String {
+    let asked = visit.house.oidc.take_up(&note.carried).filter(|_| !visit.has_chosen_language());
+    let wished = asked.map(|asked| asked.wish.languages).unwrap_or_default();
+    let languages = visit.house.pages.languages();
+    let known = |tag: &String| {
+        let code = tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        languages.by_code(&code).map(|_| code)
+    };
+    wished.iter().find_map(known).map_or_else(String::new, |code| format!("&lang={code}"))
+}
+
+fn show_form(visit: &Visit, asked: Asked, note: Note) -> Response {
+    match seal(&visit.front.form_key, &note) {
+        Some(sealed) => form_page(visit, &Aim::Asked(Box::new(Waiting { asked, sealed, note })), None, None),
+        None => visit.problem(ProblemPage::OurFault, &Scene::of(None)),
+    }
+}
+
+/// The page on which a patron says that they want to go on.
+fn confirm(visit: &Visit, asked: &Asked, note: &Note, session: &Session) -> Response {
+    let go_on = seal(&visit.front.form_key, &Note { confirmed: true, ..note.clone() });
+    let other = Note { before: before(visit, Some(session)), again: true, ..note.clone() };
+    let (Some(go_on), Some(request)) = (go_on, seal(&visit.front.form_key, &other)) else {
+        return visit.problem(ProblemPage::OurFault, &Scene::of(None));
+    };
+    let library = visit.house.library(session.library()).map_or("", |library| library.library.name.as_str());
+    let more = context! { go_on, request, library, ..learned(visit, asked) };
+    visit.page(StatusCode::OK, "confirm.html", &Scene { session: Some(session), onward: None, more })
+}
+
+fn denied(visit: &Visit, asked: &Asked, note: &Note, (session, why): (&Session, Denial)) -> Response {
+    let sealed = seal(&visit.front.form_key, note);
+    let back = sealed.map(|sealed| format!("/login/cancel?request={sealed}"));
+    let more = context! { back, ..learned(visit, asked) };
+    visit.problem(ProblemPage::NotEntitled(why), &Scene { session: Some(session), onward: None, more })
+}
+
+/// Who asks and what they will learn, for the page.
+pub(super) fn learned(visit: &Visit, asked: &Asked) -> Value {
+    let vendor = visit.house.vendor(&asked.vendor);
+    let learns = vendor.map(|vendor| vendor.learns);
+    context! {
+        vendor => vendor.map(|vendor| vendor.vendor.name.as_str()),
+        anonymous => vendor.is_some_and(|vendor| vendor.vendor.anonymous),
+        learns_affiliation => learns.is_some_and(|learns| learns.affiliation),
+        learns_entitlements => learns.is_some_and(|learns| learns.entitlements),
+    }
+}
+
+/// Sends the browser on to a vendor.
+pub(super) fn go(visit: &Visit, onward: Onward) -> Response {
+    match onward {
+        Onward::Redirect(to) => see_other(&to),
+        Onward::Form { action, fields, .. } => {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| context! { name => *name, value }).collect();
+            let text = visit.house.pages.bare("form-post.html", visit.language(), context! { action, fields });
+            let mut response = html(StatusCode::OK, text);
+            if let Ok(policy) = HeaderValue::from_str(&unbound_policy()) {
+                response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            }
+            response
+        }
+    }
+}
+
+fn key(form_key: &[u8; 32]) -> Option<RandomizedNonceKey> {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, form_key), b"waiting requests");
+    RandomizedNonceKey::new(&AES_256_GCM, tag.as_ref()).ok()
+}
+
+fn seal(form_key: &[u8; 32], note: &Note) -> Option<String> {
+    let mut plain = serde_json::to_vec(note).ok()?;
+    let nonce = key(form_key)?.seal_in_place_append_tag(Aad::empty(), &mut plain).ok()?;
+    let mut sealed = nonce.as_ref().to_vec();
+    sealed.extend_from_slice(&plain);
+    Some(URL_SAFE_NO_PAD.encode(sealed)).filter(|sealed| sealed.len() <= LONGEST)
+}
+
+fn unseal(form_key: &[u8; 32], sealed: &str) -> Option<Vec<u8>> {
+    let bytes = Some(sealed).filter(|sealed| sealed.len() <= LONGEST)?;
+    let bytes = URL_SAFE_NO_PAD.decode(bytes).ok()?;
+    let (nonce, body) = bytes.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut body = body.to_vec();
+    let length = key(form_key)?.open_in_place(nonce, Aad::empty(), &mut body).ok()?.len();
+    body.truncate(length);
+    Some(body)
+}
