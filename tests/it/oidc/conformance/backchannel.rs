@@ -18,8 +18,8 @@ static HEARD: Mutex<Option<tokio::sync::mpsc::UnboundedReceiver<Heard>>> = Mutex
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backchannel_logout() {
     let rows = rows![
-        "oidcc-backchannel-logout-discovery-endpoint-verification": "backchannel_logout_supported and …_session_supported" => discovery;
-        "oidcc-backchannel-rp-initiated-logout": "a logout token in a form, and prompt=none fails" => logout;
+        "oidcc-backchannel-logout-discovery-endpoint-verification": "backchannel_logout_supported and …_session_supported" => (discovery);
+        "oidcc-backchannel-rp-initiated-logout": "a logout token in a form, and prompt=none fails" => (logout);
     ];
     let name = "oidcc-backchannel-rp-initiated-logout-certification-test-plan";
     let plan = Plan { name, test: "oidc::conformance::backchannel::backchannel_logout", rows };

@@ -11,7 +11,7 @@ use url::Url;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn config() {
     let rows = rows![
-        "oidcc-discovery-endpoint-verification": "metadata: issuer, endpoints over https, supported values, keys" => discovery;
+        "oidcc-discovery-endpoint-verification": "metadata: issuer, endpoints over https, supported values, keys" => (discovery);
     ];
     let plan =
         Plan { name: "oidcc-config-certification-test-plan", test: "oidc::conformance::discovery::config", rows };

@@ -13,8 +13,8 @@ const FRONT: &str = "https://front.example/leave?from=us";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frontchannel_logout() {
     let rows = rows![
-        "oidcc-frontchannel-logout-discovery-endpoint-verification": "frontchannel_logout_supported and …_session_supported" => discovery;
-        "oidcc-frontchannel-rp-initiated-logout": "the page loads the address with iss and sid, then goes on" => logout;
+        "oidcc-frontchannel-logout-discovery-endpoint-verification": "frontchannel_logout_supported and …_session_supported" => (discovery);
+        "oidcc-frontchannel-rp-initiated-logout": "the page loads the address with iss and sid, then goes on" => (logout);
     ];
     let name = "oidcc-frontchannel-rp-initiated-logout-certification-test-plan";
     let plan = Plan { name, test: "oidc::conformance::frontchannel::frontchannel_logout", rows };

@@ -40,7 +40,7 @@ pub(super) struct Row {
 /// Rows of a table: `NAME: ASSERTS => TEST`, `… => apart "REASON"`, or `… => apart "REASON", but TEST`; `waits` before
 /// the test where it mostly waits.
 macro_rules! rows {
-    ($($name:literal: $asserts:literal => $($what:tt)+);+ $(;)?) => { vec![$($crate::oidc::conformance::row!($name, $asserts, $($what)+)),+] };
+    ($($name:literal: $asserts:literal => ($($what:tt)+));+ $(;)?) => { vec![$($crate::oidc::conformance::row!($name, $asserts, $($what)+)),+] };
 }
 
 macro_rules! row {

@@ -17,8 +17,8 @@ const INITIATE: &str = "https://third.example/initiate?tenant=1";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn third_party_initiated_login() {
     let rows = rows![
-        "oidcc-3rdparty-init-login": "initiate_login_uri is registered; here: the portal's tile leads there with iss" => initiated;
-        "oidcc-3rdparty-init-login-nonhttps": "invalid_client_metadata; here: `check` refuses it" => initiated_in_the_clear;
+        "oidcc-3rdparty-init-login": "initiate_login_uri is registered; here: the portal's tile leads there with iss" => (initiated);
+        "oidcc-3rdparty-init-login-nonhttps": "invalid_client_metadata; here: `check` refuses it" => (initiated_in_the_clear);
     ];
     let name = "oidcc-3rdparty-init-login-certification-test-plan";
     let plan = Plan { name, test: "oidc::conformance::plans::third_party_initiated_login", rows };
@@ -29,15 +29,15 @@ async fn third_party_initiated_login() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dynamic() {
     let rows = rows![
-        "oidcc-redirect-uri-query-OK": "a registered query comes back" => query_ok;
-        "oidcc-redirect-uri-query-mismatch": "an error page" => query_mismatch;
-        "oidcc-redirect-uri-query-added": "an error page" => query_added;
-        "oidcc-redirect-uri-regfrag": "a fragment is refused at registration; here: `check` refuses it" => fragment;
-        "oidcc-ensure-redirect-uri-in-authorization-request": "missing with two registered: an error page" => missing_with_two;
-        "oidcc-server-rotate-keys": "a new kid appears, the old one stays" => rotate_keys;
-        "oidcc-registration-*": "registration, management, logo, policy, terms, sector documents" => apart STATIC;
-        "oidcc-request-uri-*": "request objects by reference" => apart "request_uri is only for pushed requests";
-        "oidcc-userinfo-rs256": "userinfo as a signed token" => apart "userinfo answers in JSON alone";
+        "oidcc-redirect-uri-query-OK": "a registered query comes back" => (query_ok);
+        "oidcc-redirect-uri-query-mismatch": "an error page" => (query_mismatch);
+        "oidcc-redirect-uri-query-added": "an error page" => (query_added);
+        "oidcc-redirect-uri-regfrag": "a fragment is refused at registration; here: `check` refuses it" => (fragment);
+        "oidcc-ensure-redirect-uri-in-authorization-request": "missing with two registered: an error page" => (missing_with_two);
+        "oidcc-server-rotate-keys": "a new kid appears, the old one stays" => (rotate_keys);
+        "oidcc-registration-*": "registration, management, logo, policy, terms, sector documents" => (apart STATIC);
+        "oidcc-request-uri-*": "request objects by reference" => (apart "request_uri is only for pushed requests");
+        "oidcc-userinfo-rs256": "userinfo as a signed token" => (apart "userinfo answers in JSON alone");
     ];
     let name = "oidcc-dynamic-certification-test-plan";
     let plan = Plan { name, test: "oidc::conformance::plans::dynamic", rows };

@@ -6,22 +6,22 @@ use super::{Plan, rows};
 use std::sync::Arc;
 use url::Url;
 
-pub(super) const OUT: &str = "https://logout.example/out";
+pub(in crate::oidc) const OUT: &str = "https://logout.example/out";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rp_initiated_logout() {
     let rows = rows![
-        "oidcc-rp-initiated-logout-discovery-endpoint-verification": "end_session_endpoint over https" => discovery;
-        "oidcc-rp-initiated-logout": "back with the state, and prompt=none fails" => logout;
-        "oidcc-rp-initiated-logout-bad-post-logout-redirect-uri": "no redirect" => bad_uri;
-        "oidcc-rp-initiated-logout-modified-id-token-hint": "no redirect for a hint with alg none" => modified_hint;
-        "oidcc-rp-initiated-logout-no-id-token-hint": "no redirect" => no_hint;
-        "oidcc-rp-initiated-logout-no-params": "signed out, with a page" => no_params;
-        "oidcc-rp-initiated-logout-no-post-logout-redirect-uri": "signed out, with a page" => no_uri;
-        "oidcc-rp-initiated-logout-no-state": "back without a state" => no_state;
-        "oidcc-rp-initiated-logout-only-state": "signed out, with a page" => only_state;
-        "oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri": "no redirect" => query_added;
-        "oidcc-rp-initiated-logout-bad-id-token-hint": "no redirect for a hint by another key" => bad_hint;
+        "oidcc-rp-initiated-logout-discovery-endpoint-verification": "end_session_endpoint over https" => (discovery);
+        "oidcc-rp-initiated-logout": "back with the state, and prompt=none fails" => (logout);
+        "oidcc-rp-initiated-logout-bad-post-logout-redirect-uri": "no redirect" => (bad_uri);
+        "oidcc-rp-initiated-logout-modified-id-token-hint": "no redirect for a hint with alg none" => (modified_hint);
+        "oidcc-rp-initiated-logout-no-id-token-hint": "no redirect" => (no_hint);
+        "oidcc-rp-initiated-logout-no-params": "signed out, with a page" => (no_params);
+        "oidcc-rp-initiated-logout-no-post-logout-redirect-uri": "signed out, with a page" => (no_uri);
+        "oidcc-rp-initiated-logout-no-state": "back without a state" => (no_state);
+        "oidcc-rp-initiated-logout-only-state": "signed out, with a page" => (only_state);
+        "oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri": "no redirect" => (query_added);
+        "oidcc-rp-initiated-logout-bad-id-token-hint": "no redirect for a hint by another key" => (bad_hint);
     ];
     let name = "oidcc-rp-initiated-logout-certification-test-plan";
     let plan = Plan { name, test: "oidc::conformance::rp_logout::rp_initiated_logout", rows };
