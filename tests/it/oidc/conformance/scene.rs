@@ -9,6 +9,8 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 /// A vendor of the tests: its id, lines for its own table, and lines for `[vendor.oidc]`.
@@ -90,7 +92,7 @@ impl Made {
             "[[vendor]]\nid = \"{id}\"\nname = \"{name}\"\nprotocol = \"oidc\"\norigin = \"https://{id}.example\"\n\
              {top}[vendor.oidc]\n{oidc}"
         );
-        if !oidc.contains("redirect_uris") {
+        if !oidc.lines().any(|line| line.starts_with("redirect_uris")) {
             writeln!(text, "redirect_uris = [\"{redirect}\"]").unwrap();
         }
         let hash = || b64(digest::digest(&digest::SHA256, secret(id).as_bytes()));
@@ -104,6 +106,7 @@ impl Made {
             Auth::Key => {
                 let file = format!("{id}.jwks.json");
                 std::fs::write(folder.join(&file), json!({ "keys": [self.key.public] }).to_string()).unwrap();
+                std::fs::set_permissions(folder.join(&file), Permissions::from_mode(0o600)).unwrap();
                 let algorithm = self.key.algorithm;
                 let lines = "authentication = \"private_key_jwt\"\njwks_file";
                 writeln!(text, "{lines} = \"{file}\"\nassertion_algorithm = \"{algorithm}\"").unwrap();
