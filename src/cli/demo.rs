@@ -3,6 +3,7 @@ use super::dev_certs::{self, NAMES};
 use super::serve::{addresses, failure};
 use super::{Exit, Failure, Out};
 use crate::app;
+use crate::demo::vendors::Certificate;
 use crate::demo::world::{CertFiles, World};
 use crate::domain::{Clock, SystemClock};
 use clap::Args;
@@ -27,9 +28,7 @@ pub(super) fn run(demo: &Demo, out: &mut Out) -> Result<(), Failure> {
     app::harden().map_err(|why| Failure::new(Exit::Unavailable, why))?;
     let folder = folder(demo.dir.as_deref()).map_err(about("cannot make the demo's folder"))?;
     let port = free_port(demo.port).map_err(about("the port is taken; `--port` takes another"))?;
-    let certificates = dev_certs::make(&folder.join("certs"), &NAMES, SystemClock.now());
-    let certificates = certificates.map_err(|why| Failure::new(Exit::Unavailable, why.to_string()))?;
-    let certificates = CertFiles { ca: certificates.ca, certificate: certificates.certificate, key: certificates.key };
+    let certificates = certificates(&folder.join("certs"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(about("cannot start a thread"))?;
     let world = runtime.block_on(World::lay(&folder, port, certificates)).map_err(about("cannot lay the demo"))?;
@@ -40,6 +39,15 @@ pub(super) fn run(demo: &Demo, out: &mut Out) -> Result<(), Failure> {
     let _all_ended = running.wait_and_stop(None);
     runtime.block_on(world.stop());
     Ok(())
+}
+
+/// One authority for the portal and for those vendors that browsers go to by themselves, so that it is enough to trust one.
+fn certificates(folder: &Path) -> Result<CertFiles, Failure> {
+    let servers = [("server", &NAMES[..]), ("vendors", &["localhost", "127.0.0.1"])];
+    let made = dev_certs::make_each(folder, servers, SystemClock.now());
+    let [portal, vendors] = made.map_err(|why| Failure::new(Exit::Unavailable, why.to_string()))?;
+    let vendors = Certificate { chain: vendors.certificate, key: vendors.key };
+    Ok(CertFiles { ca: portal.ca, certificate: portal.certificate, key: portal.key, vendors })
 }
 
 fn about(what: &'static str) -> impl Fn(io::Error) -> Failure {

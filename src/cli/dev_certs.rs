@@ -52,8 +52,12 @@ impl CertFiles {
     /// The files in a folder, whether they exist or not.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        let [ca, certificate, key] = ["ca.pem", "server.pem", "server-key.pem"].map(|name| folder.join(name));
-        Self { ca, certificate, key }
+        Self::of(folder, "server")
+    }
+
+    fn of(folder: &Path, server: &str) -> Self {
+        let [certificate, key] = ["", "-key"].map(|part| folder.join(format!("{server}{part}.pem")));
+        Self { ca: folder.join("ca.pem"), certificate, key }
     }
 }
 
@@ -100,19 +104,34 @@ pub(super) fn run(certs: &DevCerts, out: &mut Out) -> Result<(), Failure> {
 /// # Errors
 /// [`CertError`].
 pub fn make(folder: &Path, names: &[&str], now: Timestamp) -> Result<CertFiles, CertError> {
+    let [files] = make_each(folder, [("server", names)], now)?;
+    Ok(files)
+}
+
+/// As [`make`], with a certificate for each of several servers, in files that are called like it.
+///
+/// # Errors
+/// [`CertError`].
+pub fn make_each<const N: usize>(
+    folder: &Path,
+    servers: [(&str, &[&str]); N],
+    now: Timestamp,
+) -> Result<[CertFiles; N], CertError> {
     let now = OffsetDateTime::from_unix_timestamp(now.seconds()).map_err(|_| CertError::Time)?;
     let span = (now - Duration::days(1), now + Duration::days(397));
-    let authority = authority(names, span)?;
+    let authority = authority(&servers.map(|(_, names)| names).concat(), span)?;
     let authority_key = KeyPair::generate()?;
     let ca = authority.self_signed(&authority_key)?;
     let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate()?;
-    let leaf = leaf(names, span)?.signed_by(&key, &issuer)?;
-    let files = CertFiles::in_folder(folder);
     DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
-    write(&files.ca, &ca.pem(), 0o644)?;
-    write(&files.certificate, &leaf.pem(), 0o644)?;
-    write(&files.key, &zeroize::Zeroizing::new(key.serialize_pem()), 0o600)?;
+    let files = servers.map(|(server, _)| CertFiles::of(folder, server));
+    for (files, (_, names)) in files.iter().zip(servers) {
+        let key = KeyPair::generate()?;
+        let leaf = leaf(names, span)?.signed_by(&key, &issuer)?;
+        write(&files.ca, &ca.pem(), 0o644)?;
+        write(&files.certificate, &leaf.pem(), 0o644)?;
+        write(&files.key, &zeroize::Zeroizing::new(key.serialize_pem()), 0o600)?;
+    }
     Ok(files)
 }
 

@@ -1,4 +1,5 @@
-//! `vestibule keys`: the key for pseudonyms, and the ring of signing keys.
+//! `vestibule keys`: the key for pseudonyms, and the two rings of signing keys: one for assertions at the gateway, one for
+//! the OpenID Provider.
 use super::{Exit, Failure, Out, load};
 use crate::domain::settings::parse_duration;
 use crate::domain::{Clock, SystemClock, random};
@@ -37,9 +38,13 @@ pub(super) struct New {
     /// Make signing keys in the state folder of this configuration
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What the signing keys are for: `ES256`, `RS256` or `EdDSA`; may be given several times
-    #[arg(long, value_name = "NAME", value_parser = algorithm, default_value = "ES256", conflicts_with = "pseudonym")]
+    /// What the signing keys are for: `ES256`, `RS256` or `EdDSA`; may be given several times [default: ES256; with
+    /// `--oidc` all three]
+    #[arg(long, value_name = "NAME", value_parser = algorithm, conflicts_with = "pseudonym")]
     algorithm: Vec<Algorithm>,
+    /// Make keys of the OpenID Provider
+    #[arg(long, conflicts_with = "pseudonym")]
+    oidc: bool,
 }
 
 /// What `keys rotate` takes.
@@ -58,6 +63,9 @@ pub(super) struct Rotate {
     /// Let new keys sign at once, as after a theft; vendors may refuse readers until they look for keys again
     #[arg(long)]
     now: bool,
+    /// Rotate the keys of the OpenID Provider instead of those for assertions
+    #[arg(long)]
+    oidc: bool,
 }
 
 /// What `keys show` takes.
@@ -66,6 +74,9 @@ pub(super) struct Show {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Show the keys of the OpenID Provider instead of those for assertions
+    #[arg(long)]
+    oidc: bool,
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, &'static str> {
@@ -80,31 +91,37 @@ fn overlap(text: &str) -> Result<Duration, &'static str> {
 pub(super) fn run(keys: &Keys, out: &mut Out) -> Result<(), Failure> {
     match keys {
         Keys::New(New { pseudonym: Some(file), .. }) => new_pseudonym_key(file, out),
-        Keys::New(New { config, algorithm, .. }) => {
-            let folder = folder(config.as_deref().unwrap_or(Path::new("")), out)?;
-            let ring = SigningRing::create(&folder, algorithm, SystemClock.now()).map_err(failure)?;
+        Keys::New(New { config, algorithm, oidc, .. }) => {
+            let folder = folder(config.as_deref().unwrap_or(Path::new("")), *oidc, out)?;
+            let algorithms = match algorithm.as_slice() {
+                [] if *oidc => &Algorithm::ALL[..],
+                [] => &[Algorithm::Es256],
+                named => named,
+            };
+            let ring = SigningRing::create(&folder, algorithms, SystemClock.now()).map_err(failure)?;
             show(&ring, out);
             Ok(())
         }
-        Keys::Rotate(Rotate { config, overlap, now }) => {
+        Keys::Rotate(Rotate { config, overlap, now, oidc }) => {
             let how = Rotation { overlap: *overlap, at_once: *now };
-            let (ring, changes) =
-                SigningRing::rotate(&folder(config, out)?, SystemClock.now(), how).map_err(failure)?;
+            let folder = folder(config, *oidc, out)?;
+            let (ring, changes) = SigningRing::rotate(&folder, SystemClock.now(), how).map_err(failure)?;
             for change in &changes {
                 out.line(&told(change));
             }
             show(&ring, out);
             Ok(())
         }
-        Keys::Show(Show { config }) => {
-            show(&SigningRing::load(&folder(config, out)?).map_err(failure)?, out);
+        Keys::Show(Show { config, oidc }) => {
+            show(&SigningRing::load(&folder(config, *oidc, out)?).map_err(failure)?, out);
             Ok(())
         }
     }
 }
 
-fn folder(config: &Path, out: &mut Out) -> Result<PathBuf, Failure> {
-    Ok(load(config, out)?.state_dir.join("keys"))
+/// The folder of a ring: that of the OpenID Provider, or that for assertions.
+fn folder(config: &Path, oidc: bool, out: &mut Out) -> Result<PathBuf, Failure> {
+    Ok(load(config, out)?.state_dir.join(if oidc { "oidc-keys" } else { "keys" }))
 }
 
 fn failure(error: RingError) -> Failure {

@@ -8,6 +8,7 @@ mod keys;
 mod live;
 mod output;
 mod serve;
+mod vendors;
 
 pub use output::Out;
 
@@ -96,6 +97,9 @@ enum Command {
     /// Make, rotate and show keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Write the lines of a configuration that connect a vendor
+    #[command(subcommand)]
+    Vendors(vendors::Vendors),
     /// Run a make-believe library, vendors and Vestibule between them, on this machine only
     Demo(demo::Demo),
 }
@@ -114,6 +118,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut Out) -> Exit
         Command::DevCerts(certs) => dev_certs::run(&certs, out),
         Command::Ils(ils) => ils::run(&ils, out),
         Command::Keys(keys) => keys::run(&keys, out),
+        Command::Vendors(vendors) => vendors::run(&vendors, out),
         Command::Demo(demo) => demo::run(&demo, out),
     };
     match done {

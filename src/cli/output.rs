@@ -26,6 +26,11 @@ impl Out {
         drop(written);
     }
 
+    /// Prints a line that is not part of the answer, for whoever sits at the terminal.
+    pub fn aside(&mut self, text: &str) {
+        self.trouble(text);
+    }
+
     /// Prints a line about trouble.
     pub fn trouble(&mut self, text: &str) {
         let written = writeln!(self.trouble, "{text}").and_then(|()| self.trouble.flush());

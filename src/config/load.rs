@@ -18,11 +18,16 @@ pub(super) struct Tree {
     pub(super) problems: Vec<Problem>,
 }
 
-/// Reads `path` and what it includes.
-pub(super) fn tree(path: &Path) -> Tree {
+/// Reads `path` and what it includes, and `more` as if it stood in a file of that name.
+pub(super) fn tree(path: &Path, more: Option<(&str, &str)>) -> Tree {
     let mut loader = Loader::default();
     let asked = Place { file: Arc::from(path.to_string_lossy()), line: 0 };
     let mut table = loader.file(path, (&asked, "")).unwrap_or_else(|| empty(asked.clone()));
+    if let Some((name, text)) = more
+        && let Some(other) = loader.parse(&Source::new(Path::new(name), text))
+    {
+        loader.merge(&mut table, other, "");
+    }
     name_paths(&mut table, "");
     Tree { table, files: loader.files, problems: loader.problems }
 }
@@ -296,7 +301,7 @@ mod tests {
         let path = folder.path().join("a.toml");
         std::fs::write(&path, "one = 1\n\n[[vendor]]\nid = \"a\"\n[[vendor]]\nlist = [\n  1,\n  {x = 2},\n]\n")
             .unwrap();
-        let tree = tree(&path);
+        let tree = tree(&path, None);
         assert!(tree.problems.is_empty());
         assert_eq!(tree.table.entries["one"].place.line, 1);
         let Value::List(vendors) = &tree.table.entries["vendor"].value else { panic!("no list") };

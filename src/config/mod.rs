@@ -35,7 +35,14 @@ pub fn load(path: &Path, now: Timestamp) -> Result<Config, Vec<Problem>> {
 /// that other rooms read and tell all problems at once.
 #[must_use]
 pub fn read(path: &Path, now: Timestamp) -> Draft {
-    parse::draft(path, now)
+    parse::draft(path, None, now)
+}
+
+/// As [`read()`], with more text, as if it stood in a file of the given name that the configuration includes: what would it
+/// say if these lines were added?
+#[must_use]
+pub fn read_with(path: &Path, (name, text): (&str, &str), now: Timestamp) -> Draft {
+    parse::draft(path, Some((name, text)), now)
 }
 
 /// Every file that the configuration in `path` consists of or names, secrets among them: a change of one is a reason to

@@ -76,10 +76,10 @@ impl Ids {
     }
 }
 
-/// Reads everything that `path` says and names.
-pub(super) fn draft(path: &Path, now: Timestamp) -> Draft {
+/// Reads everything that `path` says and names, and `more` as if it stood in a file of that name.
+pub(super) fn draft(path: &Path, more: Option<(&str, &str)>, now: Timestamp) -> Draft {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Tree { table, files, mut problems } = load::tree(path);
+    let Tree { table, files, mut problems } = load::tree(path, more);
     let secrets = FileSecrets::in_folder(folder);
     let context = Context { folder, now, warnings: RefCell::default(), files: RefCell::new(files) };
     let mut parts = Parts::default();

@@ -16,6 +16,13 @@ pub(super) const SESSION_KEY: &str = "secrets/session.key";
 /// Where the library system's password is kept, inside the demo's folder.
 pub(super) const ILS_PASSWORD: &str = "secrets/ils.password";
 
+/// Where the secret of `chronicle` is kept, inside the demo's folder. The portal knows only its hash.
+pub(super) const CHRONICLE_SECRET: &str = "chronicle/client.secret";
+/// Where the key of `lexicon` is kept, inside the demo's folder. The portal does not read it.
+pub(super) const LEXICON_KEY: &str = "lexicon/client.key";
+/// Where the public half of it is kept, as `lexicon` gave it to the portal's operator.
+pub(super) const LEXICON_JWKS: &str = "lexicon/jwks.json";
+
 /// What the text depends on.
 pub(super) struct Facts<'a> {
     pub(super) port: u16,
@@ -26,11 +33,17 @@ pub(super) struct Facts<'a> {
     pub(super) origins: [&'a str; 3],
     /// The authority of `research`.
     pub(super) research_ca: &'a Path,
+    /// Origins of `chronicle` and `lexicon`.
+    pub(super) parties: [&'a str; 2],
+    /// The authority of both.
+    pub(super) parties_ca: &'a Path,
+    /// SHA-256 of the secret of `chronicle`, in base64url.
+    pub(super) chronicle_secret: &'a str,
 }
 
 /// The configuration's text.
 pub(super) fn text(facts: &Facts<'_>) -> String {
-    [&portal(facts), &library_system(facts), LIBRARIES, &vendors(facts), LICENCES].join("\n")
+    [&portal(facts), &library_system(facts), LIBRARIES, &vendors(facts), &parties(facts), LICENCES].join("\n")
 }
 
 fn portal(facts: &Facts<'_>) -> String {
@@ -131,6 +144,53 @@ anonymous = false
     )
 }
 
+/// The vendors that sign readers in over OpenID Connect.
+fn parties(facts: &Facts<'_>) -> String {
+    let [chronicle, lexicon] = facts.parties;
+    let (ca, secret) = (quoted(facts.parties_ca), facts.chronicle_secret);
+    format!(
+        r#"[[vendor]]
+id = "chronicle"
+name = "Daily Chronicle Archive"
+description = "Old newspapers. Signs you in over OpenID Connect and knows you by a pseudonym of its own."
+protocol = "oidc"
+origin = "{chronicle}"
+ca_file = {ca}
+private_addresses = ["127.0.0.1"]
+anonymous = false
+
+[vendor.oidc]
+authentication = "client_secret_basic"
+client_secret_sha256 = "{secret}"
+redirect_uris = ["{chronicle}/callback"]
+post_logout_redirect_uris = ["{chronicle}/goodbye"]
+backchannel_logout_uri = "{chronicle}/backchannel"
+initiate_login_uri = "{chronicle}/initiate"
+id_token_algorithm = "RS256"
+
+[[vendor]]
+id = "lexicon"
+name = "Lexicon of Words"
+description = "A dictionary. Signs you in over OpenID Connect and knows you by a new name each time."
+protocol = "oidc"
+origin = "{lexicon}"
+ca_file = {ca}
+private_addresses = ["127.0.0.1"]
+anonymous = true
+
+[vendor.oidc]
+authentication = "private_key_jwt"
+jwks_file = "{LEXICON_JWKS}"
+assertion_algorithm = "ES256"
+redirect_uris = ["{lexicon}/callback"]
+post_logout_redirect_uris = ["{lexicon}/goodbye"]
+backchannel_logout_uri = "{lexicon}/backchannel"
+initiate_login_uri = "{lexicon}/initiate"
+id_token_algorithm = "ES256"
+"#
+    )
+}
+
 const LICENCES: &str = r#"[[licence]]
 library = "elmwood"
 vendor = "atlas"
@@ -151,6 +211,10 @@ vendor = "press"
 library = "elmwood"
 vendor = "research"
 ages = ["adult"]
+
+[[licence]]
+library = ["elmwood", "harbour"]
+vendor = ["chronicle", "lexicon"]
 "#;
 
 /// A path as a TOML string.
@@ -171,6 +235,9 @@ mod tests {
             ils: "127.0.0.1:6001".parse().unwrap(),
             origins: ["http://127.0.0.1:1", "http://127.0.0.1:2", "https://127.0.0.1:3"],
             research_ca: Path::new("/ca.pem"),
+            parties: ["https://127.0.0.1:4", "https://127.0.0.1:5"],
+            parties_ca: Path::new("/ca.pem"),
+            chronicle_secret: "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
         };
         text(&facts).parse().unwrap()
     }
@@ -188,8 +255,12 @@ mod tests {
         let table = sample();
         let has =
             |list: &str, id: &toml::Value| table[list].as_array().unwrap().iter().any(|t| t.get("id") == Some(id));
+        let all_known = |list: &str, ids: &toml::Value| match ids {
+            toml::Value::Array(ids) => ids.iter().all(|id| has(list, id)),
+            id => has(list, id),
+        };
         for licence in table["licence"].as_array().unwrap() {
-            assert!(has("library", &licence["library"]) && has("vendor", &licence["vendor"]));
+            assert!(all_known("library", &licence["library"]) && all_known("vendor", &licence["vendor"]));
         }
     }
 

@@ -1,13 +1,18 @@
 //! The whole make-believe world: lays its folder, starts the library system and the vendors, and tells other programs
 //! and people where everything is.
 use super::configuration::{
-    self, Facts, ILS_PASSWORD, ILS_USER, PORTAL_HOST, PROXY_DOMAIN, PSEUDONYM_KEY, SESSION_KEY,
+    self, CHRONICLE_SECRET, Facts, ILS_PASSWORD, ILS_USER, LEXICON_JWKS, LEXICON_KEY, PORTAL_HOST, PROXY_DOMAIN,
+    PSEUDONYM_KEY, SESSION_KEY,
 };
 use super::ils;
 use super::patrons::{Patron, generate};
-use super::vendors::{Certificate, Options, Trust, VendorStandIn};
+use super::vendors::{
+    Authentication, Certificate, ClientKey, Options, Portal, Registration, Role, Trust, VendorStandIn,
+};
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde::Serialize;
 use std::fs::{DirBuilder, OpenOptions};
@@ -22,8 +27,8 @@ use std::time::Duration;
 const SEED: u64 = 20_261_122;
 /// How many patrons there are.
 const PATRONS: usize = 1_200;
-/// The protocol that all vendors speak so far.
-const PROTOCOL: &str = "gateway";
+/// How many vendors there are.
+const VENDORS: usize = 5;
 
 /// The certificate files that the portal and the vendors' hosts are served with.
 pub struct CertFiles {
@@ -33,6 +38,8 @@ pub struct CertFiles {
     pub certificate: PathBuf,
     /// The private key, PEM.
     pub key: PathBuf,
+    /// What those vendors serve with that browsers go to by themselves; of the same authority.
+    pub vendors: Certificate,
 }
 
 /// The running world.
@@ -42,7 +49,7 @@ pub struct World {
     ca: PathBuf,
     patrons: Arc<[Patron]>,
     ils: ils::StandIn,
-    vendors: [VendorStandIn; 3],
+    vendors: [VendorStandIn; VENDORS],
 }
 
 /// What `demo.json` tells.
@@ -64,7 +71,8 @@ struct ToldVendor<'a> {
     id: &'a str,
     protocol: &'a str,
     start: String,
-    host: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
     origin: &'a str,
 }
 
@@ -78,7 +86,7 @@ impl World {
         private_folder(folder)?;
         let folder = folder.canonicalize()?;
         clear(&folder)?;
-        for inner in ["secrets", "state", "research"] {
+        for inner in ["secrets", "state", "research", "chronicle", "lexicon"] {
             private_folder(&folder.join(inner))?;
         }
         let password = random_text()?;
@@ -90,14 +98,19 @@ impl World {
         options.traffic = Some(folder.join(ILS_TRAFFIC));
         let ils = ils::StandIn::start(options).await?;
         let ca = certificates.ca.canonicalize()?;
-        let vendors = start_vendors(&folder, port, &ca).await?;
+        let secret = random_text()?;
+        let vendors = start_vendors(&folder, (port, &ca), (&certificates.vendors, &secret)).await?;
+        let [atlas, press, research, chronicle, lexicon] = vendors.each_ref().map(VendorStandIn::origin);
         let text = configuration::text(&Facts {
             port,
             certificate: &certificates.certificate.canonicalize()?,
             key: &certificates.key.canonicalize()?,
             ils: ils.address(),
-            origins: vendors.each_ref().map(VendorStandIn::origin),
+            origins: [atlas, press, research],
             research_ca: &folder.join(RESEARCH_CA),
+            parties: [chronicle, lexicon],
+            parties_ca: &ca,
+            chronicle_secret: &URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes())),
         });
         write_private(&folder.join(CONFIG), text.as_bytes())?;
         Ok(Self { folder, port, ca, patrons, ils, vendors })
@@ -121,9 +134,9 @@ impl World {
         &self.ils
     }
 
-    /// The vendors: `atlas`, `press` and `research`.
+    /// The vendors: `atlas`, `press`, `research`, `chronicle` and `lexicon`.
     #[must_use]
-    pub const fn vendors(&self) -> &[VendorStandIn; 3] {
+    pub const fn vendors(&self) -> &[VendorStandIn; VENDORS] {
         &self.vendors
     }
 
@@ -134,13 +147,7 @@ impl World {
     /// When the file cannot be written.
     pub fn announce(&self, portal: &str, admin: &str) -> io::Result<()> {
         let portal = portal.trim_end_matches('/');
-        let vendors = self.vendors.iter().map(|vendor| ToldVendor {
-            id: vendor.id(),
-            protocol: PROTOCOL,
-            start: format!("{portal}/login?url={}/", vendor.origin()),
-            host: format!("{}.{PROXY_DOMAIN}", vendor.id()),
-            origin: vendor.origin(),
-        });
+        let vendors = self.vendors.iter().map(|vendor| told(portal, vendor));
         let told = Told {
             portal,
             admin,
@@ -160,7 +167,7 @@ impl World {
     /// What to tell the person at the terminal, at most 80 columns wide but for long paths.
     #[must_use]
     pub fn summary(&self) -> String {
-        let [atlas, press, research] = self.vendors.each_ref().map(VendorStandIn::origin);
+        let [atlas, press, research, chronicle, lexicon] = self.vendors.each_ref().map(VendorStandIn::origin);
         let card = |p: &Patron| format!("  {}  {}  {}: {}\n", p.card, p.pin, p.library, p.note);
         let cards: String = self.patrons.iter().take(5).map(card).collect();
         format!(
@@ -175,9 +182,17 @@ impl World {
              \x20 2. Open Press: it does not even get a pseudonym.\n\
              \x20 3. Sign in as the juvenile and open Research: refused politely, and\n\
              \x20    nothing reaches the vendor.\n\
-             \x20 4. Try the expired card, the blocked card and a wrong PIN.\n\n\
+             \x20 4. Try the expired card, the blocked card and a wrong PIN.\n\
+             \x20 5. Open the Chronicle at {chronicle}/ and sign in\n\
+             \x20    there: it asks for you over OpenID Connect, and shows the ID token.\n\
+             \x20 6. Do the same at Lexicon, {lexicon}/, and there\n\
+             \x20    choose to sign in anew: it is told a new name for each sign-in.\n\
+             \x20 7. Sign out at the library's page, and look at the Chronicle again: it\n\
+             \x20    was told, and has forgotten you.\n\n\
              Vendors        atlas {atlas}, press {press},\n\
-             \x20              research {research}\n\
+             \x20              research {research},\n\
+             \x20              chronicle {chronicle},\n\
+             \x20              lexicon {lexicon}\n\
              Library system {ils} (SIP2)\n\
              Everything they received is kept, byte by byte, in\n  {vendor_traffic}\n  {ils_traffic}\n\
              For programs   {announcement}\n\
@@ -202,27 +217,79 @@ impl World {
     }
 }
 
+/// A vendor of the gateway has a host at the portal and is reached by a deep link; another one has a sign-in of its own.
+fn told<'a>(portal: &str, vendor: &'a VendorStandIn) -> ToldVendor<'a> {
+    let (id, protocol, origin) = (vendor.id(), vendor.protocol(), vendor.origin());
+    let gateway = protocol == "gateway";
+    let start = if gateway { format!("{portal}/login?url={origin}/") } else { format!("{origin}/login") };
+    ToldVendor { id, protocol, start, host: gateway.then(|| format!("{id}.{PROXY_DOMAIN}")), origin }
+}
+
 const CONFIG: &str = "vestibule.toml";
 const ANNOUNCEMENT: &str = "demo.json";
 const VENDOR_TRAFFIC: &str = "vendor_traffic";
 const ILS_TRAFFIC: &str = "ils_traffic";
 const RESEARCH_CA: &str = "research/ca.pem";
 
-async fn start_vendors(folder: &Path, port: u16, ca: &Path) -> io::Result<[VendorStandIn; 3]> {
+async fn start_vendors(
+    folder: &Path,
+    (port, ca): (u16, &Path),
+    (certificate, secret): (&Certificate, &str),
+) -> io::Result<[VendorStandIn; VENDORS]> {
     let traffic = folder.join(VENDOR_TRAFFIC);
-    let trust = |anonymous| Trust {
+    let portal = Portal {
         issuer: format!("https://{PORTAL_HOST}:{port}"),
-        portal: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         ca: ca.to_owned(),
-        audience: None,
-        anonymous,
-        pause: Duration::from_secs(1),
     };
-    let atlas = Options::new("atlas", "Atlas of Everything", &traffic, trust(false));
-    let press = Options::new("press", "Press Reader", &traffic, trust(true));
-    let mut research = Options::new("research", "Research Index", &traffic, trust(false));
+    let gateway =
+        |anonymous| Role::Gateway(Trust { portal: portal.clone(), audience: None, anonymous, pause: KEYS_PAUSE });
+    let atlas = Options::new("atlas", "Atlas of Everything", &traffic, gateway(false));
+    let press = Options::new("press", "Press Reader", &traffic, gateway(true));
+    let mut research = Options::new("research", "Research Index", &traffic, gateway(false));
     research.tls = Some(research_certificate(folder)?);
-    Ok([VendorStandIn::start(atlas).await?, VendorStandIn::start(press).await?, VendorStandIn::start(research).await?])
+    let (one, other) = (chronicle(&portal, folder, secret)?, lexicon(&portal, folder)?);
+    let mut chronicle = Options::new("chronicle", "Daily Chronicle Archive", &traffic, Role::OpenId(one));
+    let mut lexicon = Options::new("lexicon", "Lexicon of Words", &traffic, Role::OpenId(other));
+    // Pairwise names go by host, so no two vendors may share one.
+    lexicon.host = Some("localhost");
+    (chronicle.tls, lexicon.tls) = (Some(certificate.clone()), Some(certificate.clone()));
+    Ok([
+        VendorStandIn::start(atlas).await?,
+        VendorStandIn::start(press).await?,
+        VendorStandIn::start(research).await?,
+        VendorStandIn::start(chronicle).await?,
+        VendorStandIn::start(lexicon).await?,
+    ])
+}
+
+/// The shortest time between two fetches of the portal's keys.
+const KEYS_PAUSE: Duration = Duration::from_secs(1);
+
+fn chronicle(portal: &Portal, folder: &Path, secret: &str) -> io::Result<Registration> {
+    write_private(&folder.join(CHRONICLE_SECRET), secret.as_bytes())?;
+    Ok(Registration {
+        portal: portal.clone(),
+        client_id: "chronicle".to_owned(),
+        authentication: Authentication::Secret(secret.to_owned()),
+        algorithm: Algorithm::RS256,
+        form_post: false,
+        pause: KEYS_PAUSE,
+    })
+}
+
+fn lexicon(portal: &Portal, folder: &Path) -> io::Result<Registration> {
+    let key = ClientKey::generate()?;
+    write_private(&folder.join(LEXICON_KEY), key.pem().as_bytes())?;
+    write_private(&folder.join(LEXICON_JWKS), key.jwks().to_string().as_bytes())?;
+    Ok(Registration {
+        portal: portal.clone(),
+        client_id: "lexicon".to_owned(),
+        authentication: Authentication::Assertion(key),
+        algorithm: Algorithm::ES256,
+        form_post: true,
+        pause: KEYS_PAUSE,
+    })
 }
 
 /// A certificate for loopback from an authority of the vendor's own: vendors do not share ours.
@@ -297,8 +364,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     async fn laid(folder: &Path) -> World {
-        let certificates =
-            CertFiles { ca: folder.join("ca.pem"), certificate: folder.join("leaf.pem"), key: folder.join("leaf.key") };
+        private_folder(&folder.join("research")).unwrap();
+        let vendors = research_certificate(folder).unwrap();
+        let certificates = CertFiles {
+            ca: folder.join("ca.pem"),
+            certificate: folder.join("leaf.pem"),
+            key: folder.join("leaf.key"),
+            vendors,
+        };
         for file in [&certificates.ca, &certificates.certificate, &certificates.key] {
             std::fs::write(file, "not read by the world").unwrap();
         }
@@ -327,12 +400,17 @@ mod tests {
         assert_eq!(keys(vendor), ["host", "id", "origin", "protocol", "start"]);
         assert_eq!(vendor["host"], "atlas.proxy.localhost");
         let start = format!("https://login.vestibule.localhost:8443/login?url={}/", world.vendors()[0].origin());
-        assert_eq!(vendor["start"], start.as_str());
+        assert_eq!((&vendor["start"], &vendor["protocol"]), (&start.into(), &"gateway".into()));
+        for party in &told["vendors"].as_array().unwrap()[3..] {
+            assert_eq!(keys(party), ["id", "origin", "protocol", "start"]);
+            let start = format!("{}/login", party["origin"].as_str().unwrap());
+            assert_eq!((&party["start"], &party["protocol"]), (&start.into(), &"oidc".into()));
+        }
         assert_eq!(told["ils"], world.ils().address().to_string());
         for place in ["ca", "config", "vendor_traffic", "ils_traffic"] {
             assert!(Path::new(told[place].as_str().unwrap()).is_absolute());
         }
-        for id in ["atlas", "press", "research"] {
+        for id in ["atlas", "press", "research", "chronicle", "lexicon"] {
             assert!(Path::new(told["vendor_traffic"].as_str().unwrap()).join(format!("{id}.raw")).exists());
         }
         world.stop().await;
@@ -356,7 +434,7 @@ mod tests {
     async fn secrets_are_the_owner_s_alone() {
         let folder = tempfile::tempdir().unwrap();
         let world = laid(folder.path()).await;
-        for file in [PSEUDONYM_KEY, ILS_PASSWORD, "research/leaf.key"] {
+        for file in [PSEUDONYM_KEY, ILS_PASSWORD, "research/leaf.key", CHRONICLE_SECRET, LEXICON_KEY] {
             let path = folder.path().join("demo").join(file);
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }

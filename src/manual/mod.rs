@@ -6,7 +6,7 @@
 
 pub mod operating {
     #![doc = "[messages]: super::messages\n[guessing]: super::decisions::d011\n"]
-    #![doc = "[store]: super::decisions::d013\n[handover]: super::decisions::d014\n"]
+    #![doc = "[store]: super::decisions::d013\n[handover]: super::decisions::d014\n[provider]: super::decisions::d016\n"]
     #![doc = include_str!("operating.md")]
 }
 
@@ -18,7 +18,7 @@ pub mod messages {
 pub mod privacy {
     #![doc = "[threats]: super::threats\n[messages]: super::messages\n[subjects]: super::decisions::d005\n"]
     #![doc = "[sealed]: super::decisions::d008\n[headers]: super::decisions::d009\n[guessing]: super::decisions::d011\n"]
-    #![doc = "[store]: super::decisions::d013\n"]
+    #![doc = "[store]: super::decisions::d013\n[provider]: super::decisions::d016\n"]
     #![doc = include_str!("privacy.md")]
 }
 
@@ -81,6 +81,9 @@ pub mod decisions {
     }
     pub mod d015 {
         #![doc = include_str!("decisions/015-fuzzing.md")]
+    }
+    pub mod d016 {
+        #![doc = include_str!("decisions/016-openid-provider.md")]
     }
 }
 

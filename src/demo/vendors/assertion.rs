@@ -1,24 +1,17 @@
 //! How a make-believe vendor believes: it checks the signed assertion as any vendor would, with the keys that the
 //! portal publishes, and knows nothing of how the portal makes it.
-use http_body_util::{BodyExt, Empty, Limited};
+use super::claims::Claims;
+use super::portal::{Portal, bad, exchange};
+use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Map, Value};
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 
 /// The header that carries the assertion.
 pub const HEADER: &str = "Library-Assertion";
@@ -27,51 +20,18 @@ const LEEWAY: u64 = 5;
 /// The longest life of an assertion, in seconds.
 const LONGEST_LIFE: i64 = 300;
 const FETCH_TIME: Duration = Duration::from_secs(5);
-const LARGEST_KEYS: usize = 64 * 1024;
 
 /// Whom a vendor believes.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// The issuer, which is the portal's origin, such as `https://login.vestibule.localhost:8443`.
-    pub issuer: String,
-    /// The portal's address; its name is not looked up.
-    pub portal: SocketAddr,
-    /// A PEM file with the authority that the portal's certificate comes from.
-    pub ca: PathBuf,
+    /// The portal, whose origin is the issuer.
+    pub portal: Portal,
     /// The audience that an assertion must name; without one, the vendor's own origin.
     pub audience: Option<String>,
     /// Whether an assertion with a `sub` is refused, instead of one without.
     pub anonymous: bool,
     /// The shortest time between two fetches of the portal's keys.
     pub pause: Duration,
-}
-
-/// What was asserted, checked.
-pub(super) struct Claims(Map<String, Value>);
-
-impl Claims {
-    /// Everything.
-    pub(super) const fn all(&self) -> &Map<String, Value> {
-        &self.0
-    }
-
-    /// A claim's one or more texts.
-    pub(super) fn texts(&self, claim: &str) -> Vec<&str> {
-        match self.0.get(claim) {
-            Some(Value::String(text)) => vec![text],
-            Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// The first text of a claim.
-    pub(super) fn text(&self, claim: &str) -> Option<&str> {
-        self.texts(claim).first().copied()
-    }
-
-    fn number(&self, claim: &str) -> Option<i64> {
-        self.0.get(claim).and_then(Value::as_i64)
-    }
 }
 
 /// Checks assertions.
@@ -115,14 +75,14 @@ impl Verifier {
         let key = self.key(&header.kid.ok_or("the assertion names no key")?).await?;
         let key = DecodingKey::from_jwk(&key).map_err(|_| "the portal's key cannot be used")?;
         let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &key, &self.validation());
-        self.check(Claims(claims.map_err(|e| complaint(&e))?.claims))
+        self.check(Claims::new(claims.map_err(|e| complaint(&e))?.claims))
     }
 
     fn validation(&self) -> Validation {
         let mut rules = Validation::new(Algorithm::ES256);
         rules.leeway = LEEWAY;
         rules.validate_nbf = true;
-        rules.set_issuer(&[&self.trust.issuer]);
+        rules.set_issuer(&[&self.trust.portal.issuer]);
         rules.set_audience(&[&self.audience]);
         rules.set_required_spec_claims(&["iss", "aud", "exp"]);
         rules
@@ -164,48 +124,17 @@ impl Verifier {
     }
 
     async fn fetch(&self) -> io::Result<JwkSet> {
-        let authority =
-            self.trust.issuer.strip_prefix("https://").ok_or_else(|| bad("the issuer has no https address"))?;
-        let host = authority.split(':').next().unwrap_or(authority).to_owned();
-        let tls = TlsConnector::from(Arc::new(client_config(&self.trust.ca)?));
-        let stream = TcpStream::connect(self.trust.portal).await?;
-        let stream = tls.connect(ServerName::try_from(host).map_err(io::Error::other)?, stream).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let request = Request::get("/.well-known/jwks.json")
-            .header("Host", authority)
+            .header("Host", self.trust.portal.authority()?)
             .header("Accept", "application/json")
-            .body(Empty::<Bytes>::new())
+            .body(Full::<Bytes>::default())
             .map_err(io::Error::other)?;
-        let exchange = async {
-            let response = sender.send_request(request).await.map_err(io::Error::other)?;
-            if response.status() != StatusCode::OK {
-                return Err(bad("the portal did not give its keys"));
-            }
-            let body = Limited::new(response.into_body(), LARGEST_KEYS).collect().await.map_err(io::Error::other)?;
-            serde_json::from_slice(&body.to_bytes()).map_err(io::Error::other)
-        };
-        tokio::pin!(exchange);
-        tokio::select! {
-            keys = &mut exchange => keys,
-            // The connection may end before the exchange has read what came.
-            _ = connection => exchange.await,
+        let (status, _, body) = exchange(self.trust.portal.connect().await?, request).await?;
+        if status != StatusCode::OK {
+            return Err(bad("the portal did not give its keys"));
         }
+        serde_json::from_slice(&body).map_err(io::Error::other)
     }
-}
-
-fn bad(text: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, text)
-}
-
-fn client_config(ca: &Path) -> io::Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(io::Error::other)? {
-        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(builder.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn complaint(error: &jsonwebtoken::errors::Error) -> &'static str {

@@ -1,19 +1,27 @@
 //! Make-believe vendors over HTTP. Each keeps every byte that it receives and shows on its page what it was told about
-//! whoever visits. A vendor believes an assertion only after checking it with the keys that the portal publishes.
+//! whoever visits. A vendor believes an assertion, or an ID token, only after checking it with the keys that the portal
+//! publishes.
 mod assertion;
 mod bodies;
+mod claims;
+mod oidc;
 mod pages;
+mod portal;
 mod record;
 mod routes;
 mod websocket;
 
 pub use assertion::{HEADER, Trust};
+pub use oidc::{Authentication, ClientKey, Registration};
+pub use portal::Portal;
 
 use assertion::Verifier;
+use bodies::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Version};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use oidc::RelyingParty;
 use record::{Recent, Tapped, Traffic};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -41,15 +49,26 @@ pub struct Options {
     pub name: String,
     /// Where to listen; port 0 takes a free one.
     pub bind: SocketAddr,
+    /// The host in its origin; without one, the address.
+    pub host: Option<&'static str>,
     /// A certificate to speak TLS with, HTTP/2 and HTTP/1.1 as the client likes; without one, plain HTTP/1.1.
     pub tls: Option<Certificate>,
     /// The folder for what it receives.
     pub traffic: PathBuf,
-    /// Whose assertions it believes.
-    pub trust: Trust,
+    /// How it is told about whoever visits.
+    pub role: Role,
+}
+
+/// How a vendor is told about whoever visits.
+pub enum Role {
+    /// By a signed assertion in each request.
+    Gateway(Trust),
+    /// By a sign-in over OpenID Connect.
+    OpenId(Registration),
 }
 
 /// A certificate chain and its key, both PEM files.
+#[derive(Clone, Debug)]
 pub struct Certificate {
     /// The chain, leaf first.
     pub chain: PathBuf,
@@ -60,14 +79,15 @@ pub struct Certificate {
 impl Options {
     /// A vendor on a free port of loopback, without TLS.
     #[must_use]
-    pub fn new(id: &str, name: &str, traffic: &Path, trust: Trust) -> Self {
+    pub fn new(id: &str, name: &str, traffic: &Path, role: Role) -> Self {
         Self {
             id: id.to_owned(),
             name: name.to_owned(),
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            host: None,
             tls: None,
             traffic: traffic.to_owned(),
-            trust,
+            role,
         }
     }
 }
@@ -75,6 +95,7 @@ impl Options {
 /// A running vendor. Dropping it stops it too, without waiting.
 pub struct VendorStandIn {
     id: String,
+    protocol: &'static str,
     address: SocketAddr,
     origin: String,
     stop: CancellationToken,
@@ -85,10 +106,16 @@ pub struct VendorStandIn {
 struct Vendor {
     name: String,
     origin: String,
-    verifier: Verifier,
+    part: Part,
     traffic: Arc<Traffic>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// A vendor's side of its protocol.
+enum Part {
+    Gateway(Verifier),
+    OpenId(Box<RelyingParty>),
 }
 
 impl VendorStandIn {
@@ -105,24 +132,38 @@ impl VendorStandIn {
         };
         let listener = TcpListener::bind(options.bind).await?;
         let address = listener.local_addr()?;
-        let origin = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+        let host = options.host.map_or_else(|| address.ip().to_string(), str::to_owned);
+        let origin = format!("{}://{host}:{}", if tls.is_some() { "https" } else { "http" }, address.port());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (protocol, part) = match options.role {
+            Role::Gateway(trust) => ("gateway", Part::Gateway(Verifier::new(trust, &origin))),
+            Role::OpenId(registration) => {
+                let party = RelyingParty::new(&options.id, registration, &origin, Arc::clone(&traffic));
+                ("oidc", Part::OpenId(Box::new(party)))
+            }
+        };
         let vendor = Arc::new(Vendor {
             name: options.name,
             origin: origin.clone(),
-            verifier: Verifier::new(options.trust, &origin),
+            part,
             traffic,
             stop: stop.clone(),
             tasks: tasks.clone(),
         });
         tasks.spawn(accept(vendor, listener, tls));
-        Ok(Self { id: options.id, address, origin, stop, tasks })
+        Ok(Self { id: options.id, protocol, address, origin, stop, tasks })
     }
 
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The protocol it speaks, by the word in the portal's configuration.
+    #[must_use]
+    pub const fn protocol(&self) -> &'static str {
+        self.protocol
     }
 
     /// Where it listens.
@@ -199,7 +240,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(vendor: Arc<V
     let io = TokioIo::new(Tapped::new(stream, Arc::clone(&vendor.traffic), recent.clone()));
     let service = service_fn(move |request: Request<Incoming>| {
         let (vendor, received) = (Arc::clone(&vendor), vendor.received(&request, &recent));
-        async move { Ok::<_, Infallible>(routes::answer(&vendor, request, received).await) }
+        async move { Ok::<_, Infallible>(vendor.answer(request, received).await) }
     });
     // How a connection ends is the client's affair.
     let _ = if h2 {
@@ -210,6 +251,13 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(vendor: Arc<V
 }
 
 impl Vendor {
+    async fn answer(&self, request: Request<Incoming>, received: Vec<u8>) -> Response<Body> {
+        match &self.part {
+            Part::Gateway(verifier) => routes::answer((self, verifier), request, received).await,
+            Part::OpenId(party) => oidc::answer((&self.name, party), request, received).await,
+        }
+    }
+
     /// The head of a request as it came. HTTP/2 packs heads into frames that nobody can read or search, so there the
     /// unpacked head is shown, and kept in the traffic file after the frames.
     fn received(&self, request: &Request<Incoming>, recent: &Recent) -> Vec<u8> {

@@ -1,5 +1,5 @@
 //! The pages of a make-believe vendor. They work without scripts, and fetch nothing from anywhere.
-use super::assertion::Claims;
+use super::claims::Claims;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -29,8 +29,8 @@ pub(super) fn welcome(name: &str, claims: &Claims, received: &[u8]) -> String {
         name = escape(name),
         sentence = sentence(claims),
         reading = links(1..=3),
-        table = table(claims),
-        received = told(received),
+        table = table("The assertion", "Every claim, after the signature was checked", claims),
+        received = told("Every byte of your request, as it came", received),
     );
     layout(&format!("Welcome to {name}"), name, &content)
 }
@@ -55,7 +55,7 @@ pub(super) fn stranger(name: &str, why: &str, received: &[u8]) -> String {
          <p>There was no valid assertion with your request: {why}. Please come in through your library.</p>{received}",
         name = escape(name),
         why = escape(why),
-        received = told(received),
+        received = told("Every byte of your request, as it came", received),
     );
     layout("No valid assertion", name, &content)
 }
@@ -65,7 +65,8 @@ pub(super) fn nowhere(name: &str) -> String {
     layout("No such page", name, "<h1>No such page</h1><p><a href=\"/\">Go to the first page</a></p>")
 }
 
-fn layout(title: &str, name: &str, content: &str) -> String {
+/// A page around its content.
+pub(super) fn layout(title: &str, name: &str, content: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -77,7 +78,8 @@ fn layout(title: &str, name: &str, content: &str) -> String {
     )
 }
 
-fn links(numbers: impl Iterator<Item = u32>) -> String {
+/// Links to articles.
+pub(super) fn links(numbers: impl Iterator<Item = u32>) -> String {
     let mut list = String::from("<nav aria-label=\"Articles\"><ul>");
     for number in numbers {
         // Writing to a string cannot fail.
@@ -87,7 +89,7 @@ fn links(numbers: impl Iterator<Item = u32>) -> String {
 }
 
 /// Who the vendor thinks is reading, in one sentence.
-fn sentence(claims: &Claims) -> String {
+pub(super) fn sentence(claims: &Claims) -> String {
     let issuer = escape(claims.text("iss").unwrap_or("Somebody"));
     match claims.text("sub") {
         Some(subject) => format!(
@@ -99,7 +101,8 @@ fn sentence(claims: &Claims) -> String {
     }
 }
 
-fn holder(claims: &Claims) -> String {
+/// What kind of reader, in a few words.
+pub(super) fn holder(claims: &Claims) -> String {
     let entitled = if claims.texts("eduperson_entitlement").is_empty() { "a" } else { "an entitled" };
     let scoped = claims.text("eduperson_scoped_affiliation").and_then(|a| a.split_once('@'));
     match scoped {
@@ -108,7 +111,8 @@ fn holder(claims: &Claims) -> String {
     }
 }
 
-fn table(claims: &Claims) -> String {
+/// All claims.
+pub(super) fn table(heading: &str, caption: &str, claims: &Claims) -> String {
     let mut rows = String::new();
     for (claim, value) in claims.all() {
         let value = match value {
@@ -119,21 +123,23 @@ fn table(claims: &Claims) -> String {
         let _ = write!(rows, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape(claim), escape(&value));
     }
     format!(
-        "<h2>The assertion</h2><table><caption>Every claim, after the signature was checked</caption>\
+        "<h2>{heading}</h2><table><caption>{caption}</caption>\
          <thead><tr><th scope=\"col\">Claim</th><th scope=\"col\">Value</th></tr></thead><tbody>{rows}</tbody></table>"
     )
 }
 
-fn told(received: &[u8]) -> String {
-    format!(
-        "<h2>What this vendor was told about you</h2>\
-         <p>Every byte of your request, as it came ({} bytes):</p><pre>{}</pre>",
-        received.len(),
-        escape(&String::from_utf8_lossy(received))
-    )
+/// What came, byte by byte.
+pub(super) fn told(what: &str, received: &[u8]) -> String {
+    format!("<h2>What this vendor was told about you</h2>{}", bytes(what, received))
 }
 
-fn escape(text: &str) -> String {
+/// Bytes with a line that says what they are.
+pub(super) fn bytes(what: &str, received: &[u8]) -> String {
+    format!("<p>{what} ({} bytes):</p><pre>{}</pre>", received.len(), escape(&String::from_utf8_lossy(received)))
+}
+
+/// Text as it may stand in a page.
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

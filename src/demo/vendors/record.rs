@@ -44,6 +44,11 @@ impl Recent {
         let end = find(&held, b"\r\n\r\n").map_or(held.len(), |at| at + 4);
         held.drain(..end).collect()
     }
+
+    /// Takes everything that is held.
+    pub(super) fn take_all(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock())
+    }
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

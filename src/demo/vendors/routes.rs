@@ -1,4 +1,5 @@
 //! Which address of a make-believe vendor answers what.
+use super::assertion::Verifier;
 use super::bodies::{Body, numbered, slow, whole, with_trailer};
 use super::{Vendor, pages, websocket};
 use http_body_util::BodyExt;
@@ -12,7 +13,11 @@ use std::ops::Range;
 const MOST_BYTES: usize = 1 << 30;
 
 /// Answers one request; `received` is its head as it came.
-pub(super) async fn answer(vendor: &Vendor, request: Request<Incoming>, received: Vec<u8>) -> Response<Body> {
+pub(super) async fn answer(
+    (vendor, verifier): (&Vendor, &Verifier),
+    request: Request<Incoming>,
+    received: Vec<u8>,
+) -> Response<Body> {
     let path = request.uri().path().to_owned();
     if path == "/upload" {
         return upload(request).await;
@@ -24,7 +29,11 @@ pub(super) async fn answer(vendor: &Vendor, request: Request<Incoming>, received
         return with(text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD only\n"), header::ALLOW, "GET, HEAD");
     }
     if let Some(count) = path.strip_prefix("/bytes/") {
-        return count.parse().ok().filter(|n| *n <= MOST_BYTES).map_or_else(|| nowhere(vendor), |n| bytes(&request, n));
+        return count
+            .parse()
+            .ok()
+            .filter(|n| *n <= MOST_BYTES)
+            .map_or_else(|| nowhere(&vendor.name), |n| bytes(&request, n));
     }
     match path.as_str() {
         "/echo" => whole_text(StatusCode::OK, received),
@@ -32,17 +41,22 @@ pub(super) async fn answer(vendor: &Vendor, request: Request<Incoming>, received
         "/trailers" => with(plain(with_trailer()), header::TRAILER, "x-trail"),
         "/redirect" => redirect(vendor),
         "/set-cookie" => set_cookies(request.headers()),
-        "/me" => me(vendor, request.headers()).await,
-        "/" => page(vendor, request.headers(), &received, None).await,
+        "/me" => me(verifier, request.headers()).await,
+        "/" => page((vendor, verifier), request.headers(), &received, None).await,
         _ => match path.strip_prefix("/article/").and_then(|n| n.parse().ok()) {
-            Some(number) => page(vendor, request.headers(), &received, Some(number)).await,
-            None => nowhere(vendor),
+            Some(number) => page((vendor, verifier), request.headers(), &received, Some(number)).await,
+            None => nowhere(&vendor.name),
         },
     }
 }
 
-async fn page(vendor: &Vendor, headers: &HeaderMap, received: &[u8], article: Option<u32>) -> Response<Body> {
-    let verdict = vendor.verifier.verify(headers).await;
+async fn page(
+    (vendor, verifier): (&Vendor, &Verifier),
+    headers: &HeaderMap,
+    received: &[u8],
+    article: Option<u32>,
+) -> Response<Body> {
+    let verdict = verifier.verify(headers).await;
     let status = if verdict.is_ok() { StatusCode::OK } else { StatusCode::FORBIDDEN };
     let html = match (&verdict, article) {
         (Ok(claims), None) => pages::welcome(&vendor.name, claims, received),
@@ -52,18 +66,22 @@ async fn page(vendor: &Vendor, headers: &HeaderMap, received: &[u8], article: Op
     self::html(status, html)
 }
 
-async fn me(vendor: &Vendor, headers: &HeaderMap) -> Response<Body> {
-    let (status, value) = match vendor.verifier.verify(headers).await {
+async fn me(verifier: &Verifier, headers: &HeaderMap) -> Response<Body> {
+    let (status, value) = match verifier.verify(headers).await {
         Ok(claims) => (StatusCode::OK, serde_json::Value::Object(claims.all().clone())),
         Err(why) => (StatusCode::FORBIDDEN, serde_json::json!({ "error": why })),
     };
+    json(status, &value)
+}
+
+pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(whole(value.to_string()));
     *response.status_mut() = status;
     with(response, header::CONTENT_TYPE, "application/json")
 }
 
-fn nowhere(vendor: &Vendor) -> Response<Body> {
-    html(StatusCode::NOT_FOUND, pages::nowhere(&vendor.name))
+pub(super) fn nowhere(name: &str) -> Response<Body> {
+    html(StatusCode::NOT_FOUND, pages::nowhere(name))
 }
 
 fn redirect(vendor: &Vendor) -> Response<Body> {
@@ -178,7 +196,7 @@ fn web_socket(vendor: &Vendor, mut request: Request<Incoming>) -> Response<Body>
     with(with(response, header::CONNECTION, "upgrade"), header::UPGRADE, "websocket")
 }
 
-fn text(status: StatusCode, content: &'static str) -> Response<Body> {
+pub(super) fn text(status: StatusCode, content: &'static str) -> Response<Body> {
     whole_text(status, content)
 }
 
@@ -192,13 +210,13 @@ fn plain(body: Body) -> Response<Body> {
     with(Response::new(body), header::CONTENT_TYPE, "text/plain; charset=utf-8")
 }
 
-fn html(status: StatusCode, content: String) -> Response<Body> {
+pub(super) fn html(status: StatusCode, content: String) -> Response<Body> {
     let mut response = with(Response::new(whole(content)), header::CONTENT_TYPE, "text/html; charset=utf-8");
     *response.status_mut() = status;
     with(response, header::CACHE_CONTROL, "no-store")
 }
 
-fn with(mut response: Response<Body>, name: HeaderName, value: &'static str) -> Response<Body> {
+pub(super) fn with(mut response: Response<Body>, name: HeaderName, value: &'static str) -> Response<Body> {
     response.headers_mut().insert(name, HeaderValue::from_static(value));
     response
 }

@@ -11,12 +11,12 @@ use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// An authority and a leaf for `localhost` and 127.0.0.1, as files.
-struct Files {
+pub(super) struct Files {
     folder: tempfile::TempDir,
 }
 
 impl Files {
-    fn make() -> Self {
+    pub(super) fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,11 +30,11 @@ impl Files {
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn certificate(&self) -> Certificate {
+    pub(super) fn certificate(&self) -> Certificate {
         Certificate { chain: self.path("leaf.pem"), key: self.path("leaf.key") }
     }
 }
@@ -78,9 +78,7 @@ impl Portal {
 
     fn trust(&self, files: &Files, anonymous: bool) -> Trust {
         Trust {
-            issuer: self.issuer(),
-            portal: self.address,
-            ca: files.path("ca.pem"),
+            portal: super::Portal { issuer: self.issuer(), address: self.address, ca: files.path("ca.pem") },
             audience: Some("https://atlas.example".to_owned()),
             anonymous,
             pause: Duration::from_secs(3600),
@@ -127,7 +125,7 @@ impl World {
         let files = Files::make();
         let portal = Portal::start(&files).await;
         let trust = portal.trust(&files, anonymous);
-        let mut options = Options::new("atlas", "Atlas <of> Birds", &files.path("traffic"), trust);
+        let mut options = Options::new("atlas", "Atlas <of> Birds", &files.path("traffic"), Role::Gateway(trust));
         options.tls = tls.then(|| files.certificate());
         let vendor = VendorStandIn::start(options).await.unwrap();
         Self { files, portal, vendor }

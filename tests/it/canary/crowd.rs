@@ -22,6 +22,8 @@ pub(super) struct Reader {
     /// Which of the groups that moved together.
     pub(super) wave: usize,
     pub(super) marks: BTreeMap<&'static str, u32>,
+    /// What each vendor over OpenID Connect was told, as it says itself.
+    pub(super) told: BTreeMap<&'static str, Value>,
     /// Cookies, addresses and header fields that the browser saw.
     pub(super) seen: String,
     browser: Option<Browser>,
@@ -56,6 +58,35 @@ impl Reader {
         self.browser = Some(browser);
     }
 
+    /// Goes to a vendor over OpenID Connect, signs in there by way of the portal, and reads.
+    async fn call_on(&mut self, world: &World, vendor: &'static str) {
+        let fresh = self.browser.is_none();
+        let mut browser = self.browser.take().unwrap_or_else(|| world.browser());
+        let mark = self.marks[vendor];
+        let origin = world.vendor(vendor)["origin"].as_str().unwrap();
+        let link = format!("{origin}/login?target=/article/{mark}");
+        let mut page = if fresh {
+            world.sign_in(&mut browser, world.patron(self.index), Some(&link)).await
+        } else {
+            browser.visit(&link).await
+        };
+        writeln!(self.seen, "{}\n{:?}\n{}", page.url, page.headers, page.text()).unwrap();
+        if let Some(code) = page.hidden("code") {
+            // A form that a script would post.
+            let [state, iss] = ["state", "iss"].map(|name| page.hidden(name).unwrap());
+            let fields = [("code", &*code), ("state", &*state), ("iss", &*iss)];
+            let sent = browser.post(&format!("{origin}/callback"), &fields).await;
+            writeln!(self.seen, "{:?}", sent.headers).unwrap();
+            page = browser.follow(sent).await;
+        }
+        assert_eq!(page.status, StatusCode::OK, "patron {} at {vendor}: {}", self.index, page.text());
+        assert_eq!(page.url.path(), format!("/article/{mark}"));
+        let told = browser.get(&format!("{origin}/claims?n={mark}")).await;
+        writeln!(self.seen, "{}\n{:?}\n{}", page.url, page.headers, told.text()).unwrap();
+        self.told.insert(vendor, serde_json::from_slice(&told.body).unwrap());
+        self.browser = Some(browser);
+    }
+
     fn leave(&mut self, world: &World) {
         let Some(browser) = self.browser.take() else { return };
         self.seen.push_str(&jar(&browser, world));
@@ -70,7 +101,7 @@ fn essay() -> Vec<u8> {
 /// All cookies of a browser.
 fn jar(browser: &Browser, world: &World) -> String {
     let vendors = world.told["vendors"].as_array().unwrap().iter().filter_map(|v| v["host"].as_str());
-    let hosts = vendors.chain(["login.vestibule.localhost"]);
+    let hosts = vendors.chain(["login.vestibule.localhost", "127.0.0.1", "localhost"]);
     hosts.flat_map(|host| browser.cookies(host)).map(|cookie| cookie + "\n").collect()
 }
 
@@ -91,12 +122,12 @@ pub(super) fn readers(world: &World, count: usize, dice: &mut Dice) -> Vec<Reade
     let patrons = world.told["patrons"].as_array().unwrap().iter().enumerate().filter(|(_, p)| good(p)).take(count);
     let reader = |(index, patron): (usize, &Value)| {
         let text = |key: &str| patron[key].as_str().unwrap().to_owned();
-        let mut marks = BTreeMap::from([("atlas", mark()), ("press", mark())]);
+        let mut marks: BTreeMap<_, _> = ["atlas", "press"].into_iter().chain(PARTIES).map(|v| (v, mark())).collect();
         if text("library") == "elmwood" && text("note").contains("adult") {
             marks.insert("research", mark());
         }
-        let (seen, browser) = (String::new(), None);
-        Reader { index, library: text("library"), card: text("card"), wave: 0, marks, seen, browser }
+        let (told, seen, browser) = (BTreeMap::new(), String::new(), None);
+        Reader { index, library: text("library"), card: text("card"), wave: 0, marks, told, seen, browser }
     };
     patrons.map(reader).collect()
 }
@@ -133,6 +164,26 @@ pub(super) async fn march(world: &World, readers: Vec<Reader>, (wave, dice): (us
             if reader.marks.contains_key(vendor) {
                 reader.read(world, vendor).await;
             }
+            reader
+        };
+        readers = stream::iter(readers).map(one).buffer_unordered(AT_ONCE).collect().await;
+    }
+    readers.iter_mut().for_each(|reader| reader.leave(world));
+    readers
+}
+
+/// The vendors over OpenID Connect.
+pub(super) const PARTIES: [&str; 2] = ["chronicle", "lexicon"];
+
+/// Lets a wave of readers go to the vendors over OpenID Connect, as [`march`] does to the others. They come with a new
+/// browser, so whichever is first has them sign in.
+pub(super) async fn call_on_parties(world: &World, mut readers: Vec<Reader>, dice: &mut Dice) -> Vec<Reader> {
+    let mut vendors = PARTIES;
+    dice.shuffle(&mut vendors);
+    for vendor in vendors {
+        dice.shuffle(&mut readers);
+        let one = |mut reader: Reader| async move {
+            reader.call_on(world, vendor).await;
             reader
         };
         readers = stream::iter(readers).map(one).buffer_unordered(AT_ONCE).collect().await;

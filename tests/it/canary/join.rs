@@ -51,6 +51,13 @@ impl Record {
         self.take_claims(serde_json::from_slice(&claims).unwrap());
     }
 
+    /// Adds what the vendor was told apart from its visitor's requests.
+    pub(super) fn was_told(&mut self, told: &Value) {
+        for part in told.as_object().unwrap().values() {
+            self.take_claims(part.as_object().unwrap().clone().into_iter().collect());
+        }
+    }
+
     fn take_claims(&mut self, claims: BTreeMap<String, Value>) {
         self.values.extend(claims.values().map(|v| v.to_string().into_bytes()));
         self.claims.extend(claims);

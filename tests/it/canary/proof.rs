@@ -1,5 +1,5 @@
 //! The proof itself, on the running demo.
-use super::crowd::{self, Reader};
+use super::crowd::{self, PARTIES, Reader};
 use super::dictionary;
 use super::join::{self, Record};
 use super::leakscan::{Haystack, Hit, Needle, Scanner};
@@ -29,6 +29,8 @@ const FIRST: usize = 10;
 const STROLLERS: usize = 200;
 /// Those who move together.
 const WAVE: usize = 200;
+/// How many waves also go to the vendors over OpenID Connect.
+const CALLING: usize = 2;
 
 #[tokio::test]
 async fn nothing_about_a_thousand_patrons_leaves_the_hall() {
@@ -51,7 +53,11 @@ async fn nothing_about_a_thousand_patrons_leaves_the_hall() {
         if next.is_empty() {
             break;
         }
-        readers.extend(crowd::march(&world, next, (wave, &mut dice)).await);
+        let mut marched = crowd::march(&world, next, (wave, &mut dice)).await;
+        if wave <= CALLING {
+            marched = crowd::call_on_parties(&world, marched, &mut dice).await;
+        }
+        readers.extend(marched);
     }
     let late = admin(&world, "/metrics");
     assert_eq!(series(&early), series(&late), "the series do not depend on how many patrons came");
@@ -62,7 +68,9 @@ async fn nothing_about_a_thousand_patrons_leaves_the_hall() {
     search(&world, &scanner.join().unwrap(), &haystacks);
     let records = VENDORS.map(|vendor| join::records(&world.received(vendor)));
     look_for_links(&readers, &records, &mut dice);
-    try_the_dictionary(&world, &records);
+    let told = PARTIES.map(|vendor| records_of_party(&world, &readers, vendor));
+    look_for_links_of_parties(&readers, (&records, &told), &mut dice);
+    try_the_dictionary(&world, (&records, &told));
     println!("the canary took {:?}", start.elapsed());
 }
 
@@ -114,7 +122,11 @@ fn haystacks(world: &mut World, [early, late]: [String; 2], seen: String) -> Vec
     assert!(seen.contains("__Host-vestibule=") && seen.contains("__Host-vestibule-visit="));
     all.push(Haystack::new("log", log));
     all.push(Haystack::new("browsers", seen));
-    all.extend(VENDORS.map(|vendor| Haystack::new(vendor, world.received(vendor))));
+    for vendor in VENDORS.into_iter().chain(PARTIES) {
+        let received = world.received(vendor);
+        assert!(received.len() > 100_000, "the traffic of {vendor} is not all there");
+        all.push(Haystack::new(vendor, received));
+    }
     all.extend(files(&world.folder.path().join("demo")));
     all
 }
@@ -152,7 +164,7 @@ fn search(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
     assert!(hits.is_empty(), "{} hits: {shown:#?}", hits.len());
     let start = Instant::now();
     find_planted(world, scanner, haystacks);
-    println!("8 of 8 planted leaks found ({:?})", start.elapsed());
+    println!("10 of 10 planted leaks found ({:?})", start.elapsed());
 }
 
 fn needles(world: &World) -> Vec<Needle> {
@@ -160,7 +172,8 @@ fn needles(world: &World) -> Vec<Needle> {
     for patron in world.told["patrons"].as_array().unwrap() {
         let text = |key: &str| patron[key].as_str().unwrap().to_owned();
         let (card, pin, library) = (text("card"), text("pin"), text("library"));
-        let beside = || VENDORS.map(str::to_owned).into_iter().chain([pin.clone(), library.clone()]).collect();
+        let vendors = || VENDORS.into_iter().chain(PARTIES).map(str::to_owned);
+        let beside = || vendors().chain([pin.clone(), library.clone()]).collect();
         for text in patron["pii"].as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_owned()) {
             assert!(text.chars().all(marks::is_known), "a letter that may have another spelling: {text}");
             if text == pin {
@@ -176,7 +189,7 @@ fn needles(world: &World) -> Vec<Needle> {
     needles
 }
 
-/// Plants a leak in a copy of each of eight haystacks, each of another patron and in another way, and looks for them.
+/// Plants a leak in a copy of each of ten haystacks, each of another patron and in another way, and looks for them.
 fn find_planted(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
     let pii = |patron: usize, at: usize| world.patron(patron)["pii"][at].as_str().unwrap().to_owned();
     let gzip = |text: &str| {
@@ -187,10 +200,12 @@ fn find_planted(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let escaped = |text: &str| text.bytes().map(|b| format!("%25{b:02X}")).collect::<String>();
     let token = |claims: &str| format!("eyJhbGciOiJFUzI1NiJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
-    let plants: [(&str, String, Vec<u8>); 8] = [
+    let plants: [(&str, String, Vec<u8>); 10] = [
         ("atlas", pii(100, 0), format!("x-patron: {}\r\n", pii(100, 0)).into()),
         ("press", pii(200, 14), token(&format!("{{\"born\":\"{}\"}}", pii(200, 14))).into()),
         ("research", pii(300, 0), hex(digest(&SHA256, pii(300, 0).as_bytes()).as_ref()).into()),
+        ("chronicle", pii(350, 6), token(&format!("{{\"sub\":\"{}\"}}", pii(350, 6))).into()),
+        ("lexicon", pii(360, 1), format!("code=x&state={}", escaped(&pii(360, 1))).into()),
         ("log", pii(400, 1), format!(" path=/login?pin={} ", pii(400, 1)).into()),
         ("metrics", pii(500, 5), format!("x{{who=\"{}\"}} 1\n", pii(500, 5)).into()),
         ("browsers", pii(600, 6), escaped(&pii(600, 6)).into()),
@@ -216,24 +231,73 @@ fn find_planted(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
 fn look_for_links(readers: &[Reader], records: &[HashMap<u32, Record>; 3], dice: &mut Dice) {
     let side = |at: usize| (&records[at], VENDORS[at]);
     for (one, other) in [(0, 1), (0, 2), (1, 2)] {
-        let (strolled, marched): (Vec<join::Pair>, Vec<join::Pair>) =
-            join::pairs(readers, side(one), side(other)).into_iter().partition(|pair| pair.group.0 == 0);
-        let likeness = join::likeness(&marched, dice);
-        println!("{} and {}: {likeness:?}", VENDORS[one], VENDORS[other]);
-        assert!(marched.len() > 300 && likeness.is_chance(), "the records of two vendors can be joined");
-        for (what, planted) in [
-            ("an id for all", with_shared_id(&marched, 1)),
-            ("an id for every twentieth", with_shared_id(&marched, 20)),
-            ("the time of sign-in", with_time_of_sign_in(&marched)),
-        ] {
-            let likeness = join::likeness(&planted, dice);
-            assert!(!likeness.is_chance(), "{what} that both vendors know is not noticed: {likeness:?}");
-        }
+        let strolled = compare(readers, (side(one), side(other)), dice);
         let (found, chance) = (join::found_by_time(&strolled), 1.0 / 20.0);
         println!("{} strollers, {} at once: {found:.4} found by time of issue", strolled.len(), crowd::AT_ONCE);
         assert!(found <= 2.0 * chance, "{found} of the readers are found by their time");
     }
     look_at_names(readers, records);
+}
+
+/// Compares the records of two vendors on those who marched; gives back those who strolled.
+fn compare(readers: &[Reader], (one, other): (join::Side<'_>, join::Side<'_>), dice: &mut Dice) -> Vec<join::Pair> {
+    let (strolled, marched): (Vec<join::Pair>, Vec<join::Pair>) =
+        join::pairs(readers, one, other).into_iter().partition(|pair| pair.group.0 == 0);
+    let likeness = join::likeness(&marched, dice);
+    println!("{} and {}: {likeness:?}", one.1, other.1);
+    assert!(marched.len() > 300 && likeness.is_chance(), "the records of two vendors can be joined");
+    for (what, planted) in [
+        ("an id for all", with_shared_id(&marched, 1)),
+        ("an id for every twentieth", with_shared_id(&marched, 20)),
+        ("the time of sign-in", with_time_of_sign_in(&marched)),
+    ] {
+        let likeness = join::likeness(&planted, dice);
+        assert!(!likeness.is_chance(), "{what} that both vendors know is not noticed: {likeness:?}");
+    }
+    strolled
+}
+
+/// What a vendor over OpenID Connect holds of each visitor: their requests, and what it was told in exchange for a code.
+fn records_of_party(world: &World, readers: &[Reader], vendor: &'static str) -> HashMap<u32, Record> {
+    let mut records = join::records(&world.received(vendor));
+    records.retain(|mark, _| readers.iter().any(|r| r.told.contains_key(vendor) && r.marks[vendor] == *mark));
+    for reader in readers {
+        let Some(told) = reader.told.get(vendor) else { continue };
+        records.get_mut(&reader.marks[vendor]).unwrap().was_told(told);
+    }
+    assert_eq!(records.len(), CALLING * WAVE);
+    records
+}
+
+/// Vendors over OpenID Connect among themselves, and beside one of the gateway's; and their names for readers.
+fn look_for_links_of_parties(
+    readers: &[Reader],
+    (records, told): (&[HashMap<u32, Record>; 3], &[HashMap<u32, Record>; 2]),
+    dice: &mut Dice,
+) {
+    let [chronicle, lexicon] = [(&told[0], PARTIES[0]), (&told[1], PARTIES[1])];
+    let [atlas, press] = [(&records[0], VENDORS[0]), (&records[1], VENDORS[1])];
+    for sides in [(chronicle, lexicon), (atlas, chronicle), (press, lexicon)] {
+        compare(readers, sides, dice);
+    }
+    let mut all: HashSet<String> =
+        records.iter().flat_map(HashMap::values).filter_map(|r| r.name().map(str::to_owned)).collect();
+    for (records, vendor) in [chronicle, lexicon] {
+        let own = |reader: &'_ Reader| records.get(reader.marks.get(vendor)?).map(|record| record.claims.clone());
+        let visitors: Vec<_> = readers.iter().filter_map(|reader| Some((reader, own(reader)?))).collect();
+        for claim in ["sub", "sid", "nonce", "at_hash"] {
+            let mut values = visitors.iter().map(|(_, claims)| claims[claim].as_str().unwrap().to_owned());
+            assert!(values.all(|value| all.insert(value)), "a `{claim}` of {vendor} is there twice");
+        }
+        let by = |key: fn(&Reader) -> String| visitors.iter().map(move |(r, c)| (key(r), c["sub"].to_string()));
+        let card: Vec<_> = by(|reader| reader.card.clone()).collect();
+        let enrolment: Vec<_> = by(|reader| format!("{:06}", reader.index)).collect();
+        let [card, enrolment] = [join::rank_correlation(&card), join::rank_correlation(&enrolment)];
+        println!("{vendor}: {} names; rank correlation with cards {card:.3}, enrolment {enrolment:.3}", visitors.len());
+        // Four and a half deviations: the names of one vendor are others at each run.
+        let most = 4.5 / f64::from(u32::try_from(visitors.len()).unwrap()).sqrt();
+        assert!(card.abs() < most && enrolment.abs() < most);
+    }
 }
 
 /// As if both vendors were told one random number.
@@ -274,10 +338,10 @@ fn look_at_names(readers: &[Reader], records: &[HashMap<u32, Record>; 3]) {
     }
 }
 
-fn try_the_dictionary(world: &World, records: &[HashMap<u32, Record>; 3]) {
+fn try_the_dictionary(world: &World, (records, told): (&[HashMap<u32, Record>; 3], &[HashMap<u32, Record>; 2])) {
     let start = Instant::now();
-    let pseudonyms: HashSet<[u8; 8]> =
-        records.iter().flat_map(HashMap::values).filter_map(|r| Some(dictionary::first_bytes(r.name()?))).collect();
+    let records = records.iter().chain(told).flat_map(HashMap::values);
+    let pseudonyms: HashSet<[u8; 8]> = records.filter_map(|r| Some(dictionary::first_bytes(r.name()?))).collect();
     assert!(pseudonyms.len() > PATRONS);
     let mut people = Vec::new();
     for patron in world.told["patrons"].as_array().unwrap() {
@@ -290,7 +354,9 @@ fn try_the_dictionary(world: &World, records: &[HashMap<u32, Record>; 3]) {
     }
     assert_eq!(people.len(), world.told["patrons"].as_array().unwrap().len() * 2);
     let tokens = dictionary::tokens(&files(&world.folder.path().join("demo/state")));
-    let fitting = dictionary::keys_that_fit(&tokens, &people, &VENDORS, &pseudonyms);
+    // Names over OpenID Connect go by host.
+    let vendors: Vec<_> = VENDORS.into_iter().chain(PARTIES).chain(["127.0.0.1", "localhost"]).collect();
+    let fitting = dictionary::keys_that_fit(&tokens, &people, &vendors, &pseudonyms);
     let count = pseudonyms.len();
     println!(
         "{} tokens of the state against {count} pseudonyms: {} fit ({:?})",

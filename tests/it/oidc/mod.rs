@@ -1,4 +1,6 @@
-//! The OpenID Provider, from outside.
+//! Vendors over OpenID Connect.
 mod conformance;
+mod demo;
 mod hostile;
 mod journey;
+mod onboarding;

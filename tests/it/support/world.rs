@@ -118,7 +118,11 @@ impl World {
     ) -> Page {
         let token = form.hidden("token").unwrap_or_else(|| panic!("no form: {} {}", form.status, form.text()));
         let wanted = form.hidden("qurl").unwrap_or_default();
-        let fields = [("token", &*token), ("qurl", &*wanted), ("library", library), ("card", card), ("pin", pin)];
+        let mut fields =
+            vec![("token", &*token), ("qurl", &*wanted), ("library", library), ("card", card), ("pin", pin)];
+        // A vendor's request that waits.
+        let request = form.hidden("request");
+        fields.extend(request.as_deref().map(|request| ("request", request)));
         browser.post(&format!("{}/login", self.portal()), &fields).await
     }
 

@@ -1,0 +1,72 @@
+//! The pages of a vendor that signs readers in.
+use super::super::pages::{bytes, escape, holder, layout, links, sentence, table, told};
+use super::Trouble;
+use super::desk::Reader;
+
+/// The first page, for somebody who is signed in.
+pub(super) fn welcome(name: &str, reader: &Reader, received: &[u8]) -> String {
+    let came: String = reader.came.iter().map(|(what, raw)| bytes(&escape(what), raw)).collect();
+    let content = format!(
+        "<h1>Welcome to {name}</h1>\
+         <p>This is a make-believe vendor. Your library has signed you in here.</p>\
+         <p class=\"told\">{sentence}</p>{reading}\
+         <nav aria-label=\"You\"><ul><li><a href=\"/login?prompt=login\">Sign in anew</a></li>\
+         <li><a href=\"/logout\">Sign out</a></li></ul></nav>\
+         {id_token}{userinfo}{told}{came}",
+        name = escape(name),
+        sentence = sentence(&reader.claims),
+        reading = links(1..=3),
+        id_token = table("The ID token", "Every claim, after the signature was checked", &reader.claims),
+        userinfo = table("The user information", "Every claim that your library gave when asked", &reader.userinfo),
+        told = told("Every byte of your request just now, as it came", received),
+    );
+    layout(&format!("Welcome to {name}"), name, &content)
+}
+
+/// An article, for somebody who is signed in.
+pub(super) fn article(name: &str, reader: &Reader, number: u32) -> String {
+    let next = number.saturating_add(1);
+    let content = format!(
+        "<h1>Article {number}</h1>\
+         <p>Here would stand what the library pays for. It is shown to {who}.</p>\
+         {more}<p><a href=\"/\">What this vendor was told about you</a></p>",
+        who = holder(&reader.claims),
+        more = links(next..=next.saturating_add(2)),
+    );
+    layout(&format!("Article {number}"), name, &content)
+}
+
+/// The first page, for somebody who is not signed in.
+pub(super) fn stranger(name: &str, issuer: &str) -> String {
+    let content = format!(
+        "<h1>{name} does not know you</h1>\
+         <p><a href=\"/login\">Sign in with your library</a>, which is {issuer}.</p>",
+        name = escape(name),
+        issuer = escape(issuer),
+    );
+    layout("Not signed in", name, &content)
+}
+
+/// The page where a sign-in came to nothing.
+pub(super) fn failed(name: &str, trouble: &Trouble) -> String {
+    let why = match trouble {
+        Trouble::Refused(error) => format!("Your library said no: <code>{}</code>.", escape(error)),
+        Trouble::Unbelievable(why) => format!("What came is not to be believed: {}.", escape(why)),
+        Trouble::Unanswered(why) => format!("Your library could not be reached: {}.", escape(why)),
+    };
+    let content = format!(
+        "<h1>You are not signed in</h1><p>{why}</p><p><a href=\"/login\">Try again</a></p>\
+         <p><a href=\"/\">The first page of {}</a></p>",
+        escape(name)
+    );
+    layout("Not signed in", name, &content)
+}
+
+/// The page after signing out by way of the portal.
+pub(super) fn goodbye(name: &str, known: bool) -> String {
+    let how =
+        if known { "Your library has brought you back." } else { "Nobody here was expected back from signing out." };
+    let content =
+        format!("<h1>You have signed out</h1><p>{how}</p><p><a href=\"/\">The first page of {}</a></p>", escape(name));
+    layout("Signed out", name, &content)
+}

@@ -1,0 +1,80 @@
+//! How a make-believe vendor asks the portal: over TLS, with the authority that the portal's certificate comes from, at
+//! an address that it is told, because names of the demo need not be known to the machine.
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// Where the portal is.
+#[derive(Clone, Debug)]
+pub struct Portal {
+    /// The issuer, which is the portal's origin, such as `https://login.vestibule.localhost:8443`.
+    pub issuer: String,
+    /// The portal's address; its name is not looked up.
+    pub address: SocketAddr,
+    /// A PEM file with the authority that the portal's certificate comes from.
+    pub ca: PathBuf,
+}
+
+impl Portal {
+    /// `HOST:PORT` for the `Host` field.
+    pub(super) fn authority(&self) -> io::Result<&str> {
+        self.issuer.strip_prefix("https://").ok_or_else(|| bad("the issuer has no https address"))
+    }
+
+    pub(super) async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
+        let authority = self.authority()?;
+        let host = authority.split(':').next().unwrap_or(authority).to_owned();
+        let tls = TlsConnector::from(Arc::new(client_config(&self.ca)?));
+        let stream = TcpStream::connect(self.address).await?;
+        tls.connect(ServerName::try_from(host).map_err(io::Error::other)?, stream).await
+    }
+}
+
+/// One request and its answer, read whole, on a connection of its own.
+pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> io::Result<(StatusCode, HeaderMap, Bytes)> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(io::Error::other)?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(io::Error::other)?;
+        Ok((head.status, head.headers, body.to_bytes()))
+    };
+    tokio::pin!(exchange);
+    tokio::select! {
+        answer = &mut exchange => answer,
+        // The connection may end before the exchange has read what came.
+        _ = connection => exchange.await,
+    }
+}
+
+pub(super) fn bad(text: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+fn client_config(ca: &Path) -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(io::Error::other)? {
+        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth())
+}
