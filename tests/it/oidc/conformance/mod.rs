@@ -115,13 +115,10 @@ impl Plan {
         report(self.name, &format!("{passed} pass, {apart} do not apply, {} of {count} fail", failed.len()), &lines);
         let reached = format!("{passed} pass, {apart} do not apply, {} fail", failed.len());
         figure(self.test, &format!("{}: {count} tests of the suite", self.name), &reached);
-        assert!(
-            failed.is_empty(),
-            "{} of {count} failed:\n{}\n{}",
-            failed.len(),
-            failed.join("\n"),
-            scene.served.log()
-        );
+        let log = scene.served.log();
+        let log: Vec<_> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
+        let told = (failed.join("\n"), log[log.len().saturating_sub(40)..].join("\n"));
+        assert!(failed.is_empty(), "{} of {count} failed:\n{}\n{}", failed.len(), told.0, told.1);
     }
 }
 
