@@ -83,28 +83,29 @@ async fn a_redirect_uri_is_compared_to_the_letter() {
     }
     let native = scene.rp("native").ask(&scene);
     for variant in [
-        "http://127.0.0.1:5000/cb/",
-        "http://127.0.0.2:5000/cb",
+        "http://[::1]:5000/cb/",
+        "http://[::2]:5000/cb",
+        "http://127.0.0.1:5000/cb",
         "http://localhost:5000/cb",
-        "http://[::1]:5000/cb",
-        "http://127.0.0.1.evil.example:5000/cb",
-        "http://127.0.0.1:5000@evil.example/cb",
-        "http://127.1:5000/cb",
-        "http://0x7f000001:5000/cb",
-        "http://2130706433:5000/cb",
-        "https://127.0.0.1:5000/cb",
-        "http://127.0.0.1:5000/cb?x=1",
-        "http://127.0.0.1:99999/cb",
+        "http://[::ffff:127.0.0.1]:5000/cb",
+        "http://[0:0:0:0:0:0:0:1]:5000/cb",
+        "http://[::1].evil.example:5000/cb",
+        "http://[::1]:5000@evil.example/cb",
+        "http://user@[::1]:5000/cb",
+        "https://[::1]:5000/cb",
+        "http://[::1]:5000/cb?x=1",
+        "http://[::1]:99999/cb",
+        "http://[::1]:05000/cb",
     ] {
         page(&scene, variant, &native.clone().with("redirect_uri", variant)).await;
     }
     // The right one is taken, and so is any port of an application on the reader's own machine.
     User::new(&scene).go(&asked).await.form();
-    User::new(&scene).go(&native.with("redirect_uri", "http://127.0.0.1:5000/cb")).await.form();
+    User::new(&scene).go(&native.with("redirect_uri", "http://[::1]:5000/cb")).await.form();
     figure(
         "oidc::hostile::authorize::a_redirect_uri_is_compared_to_the_letter",
         "redirect addresses that are almost right (goal: none led anywhere)",
-        &format!("{} tried, none", variants.len() + 12),
+        &format!("{} tried, none", variants.len() + 13),
     );
 }
 

@@ -19,7 +19,7 @@ async fn scene() -> Arc<Scene> {
         Made::new("post", Auth::Post),
         Made::new("waived", Auth::Basic).with("pkce = \"optional\""),
         Made::new("public", Auth::Public),
-        Made::new("native", Auth::Public).back_to(&["http://127.0.0.1/cb"]),
+        Made::new("native", Auth::Public).back_to(&["http://[::1]/cb"]),
         Made::new("es", Auth::Key),
         Made::new("rs", Auth::Key).key("RS256"),
         Made::new("ed", Auth::Key).key("EdDSA"),
