@@ -255,9 +255,16 @@ impl Provider {
         let Some(found) = found.filter(|found| self.client_at(at, &found.basis.client).is_some()) else {
             return refused();
         };
+        let bound = found.basis.jkt.is_some();
         match self.holds_key(at, call, (scheme, &token), &found).await {
             Ok(true) => json(StatusCode::OK, &found.basis.told),
-            Ok(false) => refused(),
+            Ok(false) if !bound => refused(),
+            // Whoever holds the key is to know how to show it (RFC 9449 §7.1).
+            Ok(false) => {
+                let text = "the access token is bound to a key: expected scheme DPoP and a proof";
+                let response = error(StatusCode::UNAUTHORIZED, "invalid_token", text);
+                challenge(response, "DPoP error=\"invalid_token\", algs=\"ES256 PS256 EdDSA\"")
+            }
             Err(BadProof::Store) => unavailable(),
             Err(_) => {
                 let text = "the DPoP proof is not acceptable";
