@@ -11,7 +11,7 @@ use crate::protocol::oidc::{Client, Provider};
 use crate::protocol::{self, Algorithm, Protocol, RingError, SigningRing, Way};
 use crate::session::Lifetimes;
 use crate::store::Store;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Event, Telemetry};
 use crate::web::{House, HouseLibrary, HouseVendor, Learns, Pages};
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
@@ -107,6 +107,12 @@ pub(super) fn build(
     let mut hosts = HashMap::from([(config.public.host.clone(), Destination::Portal)]);
     for (index, vendor) in vendors.iter().enumerate() {
         hosts.insert(vendor.host.clone(), Destination::Vendor(index));
+    }
+    for client in &clients {
+        for weak in client.explain().weak {
+            let detail = format!("vendor `{}`: {weak}", client.vendor().id);
+            foundations.telemetry.emit(&Event::Life { phase: "warning", detail: &detail });
+        }
     }
     let learned = clients.iter().map(|client| (client.vendor().id.clone(), of_client(client))).collect();
     let oidc = provider(config, foundations, &pages, clients).map_err(|why| vec![why])?;

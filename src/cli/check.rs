@@ -4,7 +4,7 @@ use crate::config::{self, Config, Draft, FileSecrets, IlsSettings};
 use crate::domain::settings::{Problem, Reading, Table, Value};
 use crate::domain::{Clock, SystemClock};
 use crate::patron::{Ilses, ils_kinds};
-use crate::protocol::oidc::Client;
+use crate::protocol::oidc::{Client, Explained};
 use crate::protocol::{self, Algorithm, RingError, SigningRing, Surroundings, Way};
 use crate::telemetry::Telemetry;
 use clap::Args;
@@ -30,7 +30,7 @@ pub(super) struct Check {
 /// Checks.
 pub(super) fn run(check: &Check, out: &mut Out) -> Result<(), Failure> {
     let draft = config::read(&check.config, SystemClock.now());
-    let (ilses, problems) = opaque(&draft);
+    let Opaque { ilses, clients, problems } = opaque(&draft);
     for warning in &draft.warnings {
         out.trouble(&format!("warning: {warning}"));
     }
@@ -47,7 +47,17 @@ pub(super) fn run(check: &Check, out: &mut Out) -> Result<(), Failure> {
         counted(config.licences.len(), "licence"),
         counted(config.warnings.len(), "warning"),
     ));
+    clients.iter().flat_map(explained).for_each(|line| out.line(&line));
     if check.live { wait_for(all_live(&config, &ilses, out))? } else { Ok(()) }
+}
+
+/// What a client of the OpenID Provider will receive, and what is weaker than it need be, in lines.
+pub(super) fn explained(client: &Client) -> Vec<String> {
+    let Explained { facts, weak } = client.explain();
+    let mut lines = vec![format!("vendor {} (OpenID Connect)", client.vendor().id)];
+    lines.extend(facts.iter().map(|fact| format!("  {fact}")));
+    lines.extend(weak.iter().map(|weak| format!("  weak: {weak}")));
+    lines
 }
 
 async fn all_live(config: &Config, ilses: &Ilses, out: &mut Out) -> Result<(), Failure> {
@@ -67,15 +77,23 @@ async fn all_live(config: &Config, ilses: &Ilses, out: &mut Out) -> Result<(), F
     if good { Ok(()) } else { Err(Failure::new(Exit::Unavailable, "not everything answers as it should")) }
 }
 
-/// Every problem, those of the tables that other rooms read among them, and the library systems.
-pub(super) fn opaque(draft: &Draft) -> (Ilses, Vec<Problem>) {
+/// What other rooms read.
+pub(super) struct Opaque {
+    ilses: Ilses,
+    pub(super) clients: Vec<Client>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Every problem, those of the tables that other rooms read among them, with what they make of the tables.
+pub(super) fn opaque(draft: &Draft) -> Opaque {
     let mut ilses = Ilses::default();
     let mut problems = draft.problems.clone();
     problems.extend(read_ilses(&draft.ilses, &draft.secrets, &mut ilses));
-    problems.extend(read_protocols(draft));
+    let (clients, more) = read_protocols(draft);
+    problems.extend(more);
     problems.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
     problems.dedup();
-    (ilses, problems)
+    Opaque { ilses, clients, problems }
 }
 
 /// Builds the connectors; opens no connection.
@@ -96,13 +114,13 @@ pub(super) fn read_ilses(settings: &[IlsSettings], secrets: &FileSecrets, ilses:
 }
 
 /// Reads the tables of the vendors' protocols.
-fn read_protocols(draft: &Draft) -> Vec<Problem> {
+fn read_protocols(draft: &Draft) -> (Vec<Client>, Vec<Problem>) {
     let reading = Reading::new(&draft.secrets);
     let keys = match ring(draft) {
         Ok(keys) => Arc::new(keys),
         Err(why) => {
             reading.note(Problem { place: draft.place.clone(), path: "state_dir".to_owned(), text: why.to_string() });
-            return reading.into_problems();
+            return (Vec::new(), reading.into_problems());
         }
     };
     let mut clients = Vec::new();
@@ -122,7 +140,7 @@ fn read_protocols(draft: &Draft) -> Vec<Problem> {
         }
     }
     note_clashes(draft, &reading, &clients);
-    reading.into_problems()
+    (clients.into_iter().map(|(client, _)| client).collect(), reading.into_problems())
 }
 
 /// What is wrong with clients of the OpenID Provider together.

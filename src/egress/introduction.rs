@@ -34,10 +34,16 @@ impl Introduction {
         let Some(assertion) = Assertion::of(session, entitlement, release) else { return Ok(None) };
         let told = if fresh { session.opened() } else { coarse(session.opened()) };
         let known = sessions.introduce(session, &release.vendor.id, (told, fresh), now).await?;
-        let transient = || release.keys.transient(session.name(), &release.vendor.id);
-        let name = assertion.pseudonym().cloned().unwrap_or_else(transient);
+        let name = Self::named(session, release);
         let lasts = session.lasts(now);
         Ok(Some(Self { assertion, name, sid: known.sid, authenticated: known.told, lasts }))
+    }
+
+    /// The name by which the vendor would know a session's patron.
+    #[must_use]
+    pub fn named(session: &Session, release: Release<'_>) -> Pseudonym {
+        let transient = || release.keys.transient(session.name(), &release.vendor.id);
+        release.pseudonym(session).unwrap_or_else(transient)
     }
 
     /// What a vendor would be told now of the time of a session's sign-in, if it asked again.

@@ -398,6 +398,7 @@ mod tests {
             "Decision",
             "Delivery",
             "Document",
+            "Provided",
             "Refused",
             "Ended",
             "bool",

@@ -3,7 +3,7 @@
 //! of requests takes the room of another.
 use super::answer::{html, see_other, unbound_policy};
 use super::entry::decision;
-use super::guard::before_token;
+use super::guard::session_token;
 use super::problem::ProblemPage;
 use super::signin::Aim;
 use super::signin::form_page;
@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 /// How long a request waits for a patron, in seconds.
 const WAITS: i64 = 3600;
-/// The longest sealed text that is looked at.
-const LONGEST: usize = 12 * 1024;
+/// The longest sealed text; with it the address of the sign-in page still is one that our front takes.
+const LONGEST: usize = 7 * 1024 + 512;
 
 /// A request that waits.
 pub(super) struct Waiting {
@@ -36,25 +36,18 @@ pub(super) struct Waiting {
     note: Note,
 }
 
-/// What is sealed.
+/// What is sealed, before the request itself.
 #[derive(Clone, Serialize, Deserialize)]
 struct Note {
+    #[serde(skip)]
     carried: String,
-    /// The session that the browser had when the vendor asked, so that a later one is known to be new.
-    before: Before,
+    /// The session that a sign-in for this very request opened.
+    opened: Option<String>,
     /// Whether the patron said that they want to go on.
     confirmed: bool,
     /// Whether the patron wants to sign in with another card.
     again: bool,
     at: i64,
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum Before {
-    /// The request came without cookies, as cross-site forms do.
-    Unknown,
-    None,
-    Session(String),
 }
 
 /// An authorization request of a vendor: `text` is its query, or its form where `posted`.
@@ -65,7 +58,7 @@ pub(super) async fn hear(visit: &Visit, heard: Heard, posted: bool) -> Response 
         Heard::Asked(asked) => {
             let note = Note {
                 carried: asked.carried.clone(),
-                before: Before::Unknown,
+                opened: None,
                 confirmed: false,
                 again: false,
                 at: visit.front.clock.now().seconds(),
@@ -88,7 +81,7 @@ const fn problem_of(why: Rejected) -> ProblemPage {
 
 /// A request that waits, from its sealed text; `None` when it is too old or not ours.
 pub(super) fn open(visit: &Visit, sealed: &str) -> Option<Waiting> {
-    let note: Note = serde_json::from_slice(&unseal(&visit.front.form_key, sealed)?).ok()?;
+    let note = unseal(&visit.front.form_key, sealed)?;
     let age = visit.front.clock.now().since(Timestamp::from_seconds(note.at));
     let asked = visit.house.oidc.take_up(&note.carried).filter(|_| (0..=WAITS).contains(&age))?;
     Some(Waiting { asked, sealed: sealed.to_owned(), note })
@@ -122,7 +115,7 @@ enum Next {
     Denied(Arc<Session>, Denial),
 }
 
-async fn proceed(visit: &Visit, asked: Asked, mut note: Note, on_page: bool) -> Response {
+async fn proceed(visit: &Visit, asked: Asked, note: Note, on_page: bool) -> Response {
     let session = match visit.session().await {
         Ok(session) => session,
         Err(_) if asked.wish.interaction == Interaction::Never => {
@@ -130,9 +123,6 @@ async fn proceed(visit: &Visit, asked: Asked, mut note: Note, on_page: bool) -> 
         }
         Err(problem) => return visit.problem(problem, &Scene::of(None)),
     };
-    if note.before == Before::Unknown {
-        note.before = before(visit, session.as_deref());
-    }
     let next = match next(visit, &asked, &note, session).await {
         Ok(next) => next,
         Err(problem) => return visit.problem(problem, &Scene::of(None)),
@@ -153,8 +143,12 @@ async fn proceed(visit: &Visit, asked: Asked, mut note: Note, on_page: bool) -> 
     }
 }
 
-fn before(visit: &Visit, session: Option<&Session>) -> Before {
-    session.map_or(Before::None, |session| Before::Session(before_token(&visit.front.form_key, session)))
+impl Waiting {
+    /// The request, sealed with the word that a sign-in for it opened `session`.
+    pub(super) fn opened(&self, visit: &Visit, session: &Session) -> Option<String> {
+        let opened = Some(session_token(&visit.front.form_key, session));
+        seal(&visit.front.form_key, &Note { opened, again: false, ..self.note.clone() })
+    }
 }
 
 async fn next(visit: &Visit, asked: &Asked, note: &Note, session: Option<Arc<Session>>) -> Result<Next, ProblemPage> {
@@ -162,8 +156,7 @@ async fn next(visit: &Visit, asked: &Asked, note: &Note, session: Option<Arc<Ses
     let sign_in = || if silent { Next::Decline(Declined::SignInNeeded) } else { Next::SignIn };
     let of_library = |session: &Arc<Session>| asked.library.as_ref().is_none_or(|library| library == session.library());
     let Some(session) = session.filter(of_library) else { return Ok(sign_in()) };
-    // Whoever signed in since the vendor asked did it for this vendor.
-    let fresh = note.before != before(visit, Some(&session));
+    let fresh = note.opened.as_ref().is_some_and(|opened| *opened == session_token(&visit.front.form_key, &session));
     if (asked.wish.interaction == Interaction::SignIn || note.again) && !fresh {
         return Ok(sign_in());
     }
@@ -179,8 +172,8 @@ async fn next(visit: &Visit, asked: &Asked, note: &Note, session: Option<Arc<Ses
     if asked.wish.interaction == Interaction::Confirm && !fresh && !note.confirmed {
         return Ok(Next::Confirm(session));
     }
-    let introduction = introduce(visit, asked, (&session, &entitlement), (fresh, now)).await?;
-    if visit.house.oidc.is_meant(asked, &introduction) { Ok(Next::Answer(introduction)) } else { Ok(sign_in()) }
+    let introduced = introduce(visit, asked, (&session, &entitlement), (fresh, now)).await?;
+    Ok(introduced.map_or_else(sign_in, Next::Answer))
 }
 
 async fn young_enough(visit: &Visit, asked: &Asked, session: &Session, now: Timestamp) -> Result<bool, ProblemPage> {
@@ -200,12 +193,13 @@ fn decide(visit: &Visit, asked: &Asked, session: &Session) -> Result<Entitlement
     decided
 }
 
+/// Introduces a patron to the vendor, if it is the one whom the vendor means.
 async fn introduce(
     visit: &Visit,
     asked: &Asked,
     (session, entitlement): (&Session, &Entitlement),
     when: (bool, Timestamp),
-) -> Result<Introduction, ProblemPage> {
+) -> Result<Option<Introduction>, ProblemPage> {
     let library = visit.house.library(session.library()).ok_or(ProblemPage::SignInAgain)?;
     let vendor = visit.house.vendor(&asked.vendor).ok_or(ProblemPage::AskedTooLate)?;
     let release = Release {
@@ -214,8 +208,11 @@ async fn introduce(
         sector: vendor.sector.as_deref(),
         keys: &visit.house.keys,
     };
+    if !visit.house.oidc.is_meant(asked, &Introduction::named(session, release)) {
+        return Ok(None);
+    }
     let introduction = Introduction::of(&visit.front.sessions, session, (entitlement, release), when).await;
-    introduction.map_err(|_| ProblemPage::StoreDown)?.ok_or(ProblemPage::OurFault)
+    introduction.map_err(|_| ProblemPage::StoreDown)?.map(Some).ok_or(ProblemPage::OurFault)
 }
 
 fn decline(visit: &Visit, asked: &Asked, why: Declined) -> Response {
@@ -252,7 +249,7 @@ fn show_form(visit: &Visit, asked: Asked, note: Note) -> Response {
 /// The page on which a patron says that they want to go on.
 fn confirm(visit: &Visit, asked: &Asked, note: &Note, session: &Session) -> Response {
     let go_on = seal(&visit.front.form_key, &Note { confirmed: true, ..note.clone() });
-    let other = Note { before: before(visit, Some(session)), again: true, ..note.clone() };
+    let other = Note { again: true, ..note.clone() };
     let (Some(go_on), Some(request)) = (go_on, seal(&visit.front.form_key, &other)) else {
         return visit.problem(ProblemPage::OurFault, &Scene::of(None));
     };
@@ -301,21 +298,24 @@ fn key(form_key: &[u8; 32]) -> Option<RandomizedNonceKey> {
     RandomizedNonceKey::new(&AES_256_GCM, tag.as_ref()).ok()
 }
 
+/// Seals a note: its own line, then the request as it is.
 fn seal(form_key: &[u8; 32], note: &Note) -> Option<String> {
     let mut plain = serde_json::to_vec(note).ok()?;
+    plain.push(b'\n');
+    plain.extend_from_slice(note.carried.as_bytes());
     let nonce = key(form_key)?.seal_in_place_append_tag(Aad::empty(), &mut plain).ok()?;
     let mut sealed = nonce.as_ref().to_vec();
     sealed.extend_from_slice(&plain);
     Some(URL_SAFE_NO_PAD.encode(sealed)).filter(|sealed| sealed.len() <= LONGEST)
 }
 
-fn unseal(form_key: &[u8; 32], sealed: &str) -> Option<Vec<u8>> {
+fn unseal(form_key: &[u8; 32], sealed: &str) -> Option<Note> {
     let bytes = Some(sealed).filter(|sealed| sealed.len() <= LONGEST)?;
     let bytes = URL_SAFE_NO_PAD.decode(bytes).ok()?;
     let (nonce, body) = bytes.split_at_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut body = body.to_vec();
-    let length = key(form_key)?.open_in_place(nonce, Aad::empty(), &mut body).ok()?.len();
-    body.truncate(length);
-    Some(body)
+    let plain = key(form_key)?.open_in_place(nonce, Aad::empty(), &mut body).ok()?;
+    let (note, carried) = std::str::from_utf8(plain).ok()?.split_once('\n')?;
+    Some(Note { carried: carried.to_owned(), ..serde_json::from_str(note).ok()? })
 }

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The longest body of a form, in bytes.
-pub(super) const LONGEST: usize = 8 * 1024;
+pub(super) const LONGEST: usize = 12 * 1024;
 
 /// A form's body. Wiped when dropped; it has no `Debug` or `Clone`.
 pub(super) struct Form(Zeroizing<Vec<u8>>);

@@ -53,8 +53,8 @@ pub(super) fn sign_out_token(key: &[u8; 32], session: &Session) -> String {
 }
 
 /// A name for a session in a waiting request, which tells nobody anything.
-pub(super) fn before_token(key: &[u8; 32], session: &Session) -> String {
-    token(key, b"before", session.name())
+pub(super) fn session_token(key: &[u8; 32], session: &Session) -> String {
+    token(key, b"session", session.name())
 }
 
 /// The token of an address to which a reader goes on after signing out.
@@ -69,7 +69,7 @@ pub(super) fn matches(given: &str, expected: &str) -> bool {
     given.as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
-/// Each purpose has a length of its own, and names have 32 bytes, so no two inputs are alike.
+/// Names have 32 bytes and purposes differ, so no two inputs are alike.
 fn token(key: &[u8; 32], purpose: &[u8], name: &[u8; 32]) -> String {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     context.update(name);

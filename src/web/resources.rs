@@ -72,6 +72,7 @@ fn facts(vendor: &HouseVendor) -> Value {
     context! {
         name => vendor.vendor.name.as_str(),
         anonymous => vendor.vendor.anonymous,
+        direct => vendor.host.is_none(),
         full_user_agent => vendor.vendor.full_user_agent,
         learns_affiliation => vendor.learns.affiliation,
         learns_entitlements => vendor.learns.entitlements,

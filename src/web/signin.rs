@@ -11,12 +11,13 @@ use super::problem::ProblemPage;
 use super::visit::{Scene, Visit, login_path, qurl};
 use crate::domain::Licence;
 use crate::patron::{Approach, Credentials, Refusal, Verified};
-use crate::session::{SecretId, SessionCookie, cookie_value};
+use crate::session::{SecretId, Session, SessionCookie, cookie_value};
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
 use minijinja::{Value, context};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -250,12 +251,16 @@ async fn ask(library: &HouseLibrary, given: Credentials, approach: Approach<'_>)
 async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, aim: &Aim<'_>) -> Response {
     let onward = aim.onward(visit.house.port);
     let scene = Scene { onward: onward.as_deref(), ..Scene::of(None) };
-    let id = match open(visit, library, verified).await {
-        Ok(id) => id,
+    let (id, session) = match open(visit, library, verified).await {
+        Ok(opened) => opened,
         // A session that was opened here stays unknown to everybody and runs out.
         Err(problem) => return visit.problem(problem, &scene),
     };
-    let to = match &onward {
+    let opened = match aim {
+        Aim::Asked(waiting) => waiting.opened(visit, &session).map(|sealed| format!("request={sealed}")),
+        Aim::Resources | Aim::Link(_) => None,
+    };
+    let to = match &opened.or(onward) {
         None => "/resources".to_owned(),
         Some(onward) if aim.leaves() => format!("/login/onward?{onward}"),
         Some(onward) => login_path(Some(onward)),
@@ -273,20 +278,24 @@ async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, aim
 
 /// Opens a session and ends the one that this browser had before. Vendors that knew that one go on to know the same
 /// patron; of another patron's they are told that it ended.
-async fn open(visit: &Visit, library: &HouseLibrary, verified: &Verified) -> Result<SecretId, ProblemPage> {
+async fn open(
+    visit: &Visit,
+    library: &HouseLibrary,
+    verified: &Verified,
+) -> Result<(SecretId, Arc<Session>), ProblemPage> {
     let down = |_| ProblemPage::StoreDown;
     let old = visit.session().await?;
     let sessions = &visit.front.sessions;
     let lifetimes = visit.house.lifetimes_at(&library.library, visit.address);
     let (id, session) = sessions.open(verified, lifetimes).await.map_err(down)?;
-    let Some(old) = old else { return Ok(id) };
+    let Some(old) = old else { return Ok((id, session)) };
     let now = visit.front.clock.now();
     if old.library() == session.library() && old.subject() == session.subject() {
         sessions.carry_over(&old, &session, now).await.map_err(down)?;
     }
     let knew = sessions.end(&old).await.map_err(down)?;
     visit.house.oidc.ended(&knew).await;
-    Ok(id)
+    Ok((id, session))
 }
 
 fn refused(visit: &Visit, refusal: Refusal, library: &HouseLibrary, aim: &Aim<'_>) -> Response {

@@ -374,7 +374,7 @@ async fn forms_from_elsewhere_are_refused() {
         let page = portal.post("/login", cookie, &format!("token={token}&card=1&pin=2")).await;
         assert!(page.status == 403 && page.has("open too long") && page.has("name=\"card\""), "{token}");
     }
-    assert_eq!(portal.post("/login", &cookie, &"x".repeat(8193)).await.status, 413);
+    assert_eq!(portal.post("/login", &cookie, &"x".repeat(12_289)).await.status, 413);
     assert_eq!(portal.post("/login", &cookie, &format!("{body}&card=2")).await.status, 400);
     assert_eq!(portal.post("/login", &cookie, &format!("token={token}&card=%ff&pin=2")).await.status, 400);
 }

@@ -122,9 +122,7 @@ impl Grants {
         now: Timestamp,
     ) -> Result<Bearer, StoreError> {
         let standing = standing_mark(&basis.client, &basis.sid);
-        if !self.0.has(Family::Grant, standing).await? {
-            self.0.mark(Family::Grant, standing, Duration::from_secs(basis.left(now))).await?;
-        }
+        self.0.mark(Family::Grant, standing, Duration::from_secs(basis.left(now))).await?;
         let code = Code { basis, redirect_uri, nonce, challenge, issued: now.seconds(), gave: None };
         let bearer = Bearer::new();
         self.0.put(Family::Code, &bearer, &code, SPENT_LIFE).await?;

@@ -10,6 +10,7 @@ mod client_auth;
 mod discovery;
 mod dpop;
 mod endpoints;
+mod explain;
 mod grants;
 mod jws;
 mod key_set;
@@ -27,12 +28,13 @@ mod signer;
 mod stand_in;
 
 pub use client::Client;
+pub use explain::Explained;
 pub use logout::Leaving;
 pub(super) use settings::read;
 
 use super::{Asked, Declined, Heard, Onward, Rejected, SigningRing, Unspoken};
 use crate::domain::{Clock, LibraryId, Timestamp, VendorId};
-use crate::egress::{Errands, Introduction};
+use crate::egress::{Errands, Introduction, Pseudonym};
 use crate::store::{Family, Store, StoreError};
 use crate::telemetry::{Event, Provided, Telemetry};
 use backchannel::{Bounds, LogoutDeliveries};
@@ -40,7 +42,7 @@ use bearer::{Bearer, Ledger};
 use bytes::Bytes;
 use endpoints::PUSHED_PREFIX;
 use grants::{Basis, Grants};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response};
 use key_source::PublishedKeys;
 use parameters::Parameters;
 use published::Means;
@@ -150,12 +152,16 @@ impl Endpoint {
         })
     }
 
-    fn takes(self, method: &Method) -> bool {
+    const fn methods(self) -> &'static str {
         match self {
-            Self::Discovery | Self::Keys => matches!(*method, Method::GET | Method::HEAD),
-            Self::Userinfo => matches!(*method, Method::GET | Method::POST),
-            _ => *method == Method::POST,
+            Self::Discovery | Self::Keys => "GET, HEAD",
+            Self::Userinfo => "GET, POST",
+            _ => "POST",
         }
+    }
+
+    fn takes(self, method: &Method) -> bool {
+        self.methods().split(", ").any(|takes| takes == method.as_str())
     }
 }
 
@@ -273,7 +279,7 @@ impl Provider {
     /// Answers an endpoint.
     pub async fn serve(&self, at: &At<'_>, endpoint: Endpoint, call: &Call<'_>) -> Response<Bytes> {
         if !endpoint.takes(call.method) {
-            return answer::empty(StatusCode::METHOD_NOT_ALLOWED);
+            return answer::wrong_method(endpoint.methods());
         }
         match endpoint {
             Endpoint::Discovery => {
@@ -352,11 +358,11 @@ impl Provider {
         Some((request, client))
     }
 
-    /// Whether a vendor's request is for the very patron who is introduced (`id_token_hint`).
+    /// Whether a vendor's request is for the very patron whom the vendor knows by `name` (`id_token_hint`).
     #[must_use]
-    pub fn is_meant(&self, asked: &Asked, introduction: &Introduction) -> bool {
+    pub fn is_meant(&self, asked: &Asked, name: &Pseudonym) -> bool {
         let request = self.waiting(&asked.carried);
-        request.is_some_and(|(request, _)| request.hint.is_none_or(|hint| hint == introduction.name().as_str()))
+        request.is_some_and(|(request, _)| request.hint.is_none_or(|hint| hint == name.as_str()))
     }
 
     /// Answers a request with a code for whoever is introduced.

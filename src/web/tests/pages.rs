@@ -45,6 +45,8 @@ fn all_problems() -> Vec<ProblemPage> {
     let mut all = vec![
         UnknownHost,
         BadRequest,
+        AskedWrongly,
+        AskedTooLate,
         ForeignForm,
         SignInAgain,
         CardExpired,
