@@ -287,7 +287,7 @@ fn lexicon(portal: &Portal, folder: &Path) -> io::Result<Registration> {
         client_id: "lexicon".to_owned(),
         authentication: Authentication::Assertion(key),
         algorithm: Algorithm::ES256,
-        form_post: true,
+        form_post: false,
         pause: KEYS_PAUSE,
     })
 }

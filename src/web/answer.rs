@@ -45,11 +45,32 @@ pub(super) fn secure(headers: &mut HeaderMap, policy: &str) {
 /// a page of our own would not help: the sign-in form's way on leads to a vendor's host, and these hosts are named.
 fn policy(house: &House) -> String {
     let port = if house.port == 443 { String::new() } else { format!(":{}", house.port) };
+    policy_to(&format!("https://*.{}{port}", house.proxy_domain))
+}
+
+fn policy_to(targets: &str) -> String {
     format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; \
-         form-action 'self' https://*.{}{port}; frame-ancestors 'none'; base-uri 'none'",
-        house.proxy_domain
+        "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self' {targets}; \
+         frame-ancestors 'none'; base-uri 'none'"
     )
+}
+
+/// The portal's policy where a form leads to a vendor that readers visit themselves. Its way on goes through addresses
+/// that only the vendor knows, so that none can be named but what all have in common; the origin of `first` is named
+/// where it is one without TLS, on the reader's own machine.
+pub(super) fn outward_policy(first: Option<&str>) -> String {
+    let first = first.and_then(|first| url::Url::parse(first).ok()).filter(|first| first.scheme() == "http");
+    match first {
+        Some(first) => policy_to(&format!("https: {}", first.origin().ascii_serialization())),
+        None => policy_to("https:"),
+    }
+}
+
+/// Sets a policy of the page's own.
+pub(super) fn set_policy(response: &mut Response, policy: Option<&str>) {
+    if let Some(policy) = policy.and_then(|policy| HeaderValue::from_str(policy).ok()) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
 }
 
 /// The policy of a page whose only form posts itself to a vendor. `form-action` would be held against every redirect that

@@ -1,7 +1,7 @@
 //! What a vendor asks by way of the browser, from the side of the browser. The request waits in a sealed text that the
 //! browser carries from page to page, so nothing is kept for whoever does not sign in, every tab has its own, and no flood
 //! of requests takes the room of another.
-use super::answer::{html, see_other, unbound_policy};
+use super::answer::{html, see_other, set_policy, unbound_policy};
 use super::entry::decision;
 use super::guard::session_token;
 use super::problem::ProblemPage;
@@ -18,8 +18,7 @@ use aws_lc_rs::hmac;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::CONTENT_SECURITY_POLICY;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -285,9 +284,7 @@ pub(super) fn go(visit: &Visit, onward: Onward) -> Response {
             let fields: Vec<_> = fields.iter().map(|(name, value)| context! { name => *name, value }).collect();
             let text = visit.house.pages.bare("form-post.html", visit.language(), context! { action, fields });
             let mut response = html(StatusCode::OK, text);
-            if let Ok(policy) = HeaderValue::from_str(&unbound_policy()) {
-                response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
-            }
+            set_policy(&mut response, Some(&unbound_policy()));
             response
         }
     }

@@ -61,7 +61,6 @@ pub fn router(front: Arc<Front>) -> Router {
     Router::new()
         .route("/", get(resources::home))
         .route("/login", get(signin::show).post(signin::submit))
-        .route("/login/onward", get(signin::onward))
         .route("/login/cancel", get(signin::cancel))
         .route("/logout", get(signout::ask).post(signout::submit))
         .route("/resources", get(resources::list))

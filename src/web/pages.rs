@@ -21,12 +21,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 11] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("confirm.html", include_str!("templates/confirm.html")),
     ("form-post.html", include_str!("templates/form-post.html")),
     ("learned.html", include_str!("templates/learned.html")),
-    ("onward.html", include_str!("templates/onward.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logout.html", include_str!("templates/logout.html")),
     ("privacy.html", include_str!("templates/privacy.html")),

@@ -1,5 +1,5 @@
 //! Signing in. What was typed goes to the gate and nowhere else: it is on no page, in no cookie and in no address.
-use super::answer::{cookie, see_other, set_cookie};
+use super::answer::{cookie, outward_policy, see_other, set_cookie, set_policy};
 use super::asked::{self, Waiting, learned};
 use super::deeplink::{DeepLink, NotOurs};
 use super::entry::enter;
@@ -100,13 +100,12 @@ impl<'v> Aim<'v> {
         }
     }
 
-    /// Whether the way on leaves the hosts that the page's policy names. Chromium holds `form-action` against every
-    /// redirect that follows a form, so such a way begins with a page of ours.
-    fn leaves(&self) -> bool {
+    /// The policy of the form's page, where the way on leaves the hosts that the portal's policy names.
+    fn policy(&self) -> Option<String> {
         match self {
-            Self::Resources => false,
-            Self::Link(link) => link.vendor.host.is_none(),
-            Self::Asked(_) => true,
+            Self::Resources => None,
+            Self::Link(link) => link.vendor.host.is_none().then(|| outward_policy(None)),
+            Self::Asked(waiting) => Some(outward_policy(Some(&waiting.asked.origin))),
         }
     }
 }
@@ -134,19 +133,6 @@ pub(super) async fn show(visit: Visit) -> Response {
             form_page(&visit, &Aim::of(link), chosen, None)
         }
     }
-}
-
-/// `GET /login/onward`: a page that goes on by itself, so that what follows no longer follows a form.
-pub(super) async fn onward(visit: Visit) -> Response {
-    let query = visit.query();
-    let aim = match (query.request, &query.wanted) {
-        (Some(sealed), _) => asked::open(&visit, sealed).map(|waiting| Aim::Asked(Box::new(waiting))),
-        (None, Some(wanted)) => visit.resolve(wanted).ok().map(Aim::Link),
-        (None, None) => Some(Aim::Resources),
-    };
-    let Some(aim) = aim else { return visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)) };
-    let to = login_path(aim.onward(visit.house.port).as_deref());
-    visit.page(StatusCode::OK, "onward.html", &Scene { session: None, onward: None, more: context! { to } })
 }
 
 /// `GET /login/cancel`: back to the vendor that asked.
@@ -262,7 +248,6 @@ async fn welcome(visit: &Visit, library: &HouseLibrary, verified: &Verified, aim
     };
     let to = match &opened.or(onward) {
         None => "/resources".to_owned(),
-        Some(onward) if aim.leaves() => format!("/login/onward?{onward}"),
         Some(onward) => login_path(Some(onward)),
     };
     let mut response = see_other(&to);
@@ -336,6 +321,7 @@ pub(super) fn form_page(visit: &Visit, aim: &Aim<'_>, chosen: Option<&HouseLibra
     if fresh {
         set_cookie(&mut response, &cookie(FORM_COOKIE, &id.reveal()));
     }
+    set_policy(&mut response, aim.policy().as_deref());
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, FORM_CHALLENGE);
     }

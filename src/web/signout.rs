@@ -1,5 +1,5 @@
 //! Signing out: here and at every vendor's host at once.
-use super::answer::{cookie, framing_policy, see_other, set_cookie};
+use super::answer::{cookie, framing_policy, outward_policy, see_other, set_cookie, set_policy};
 use super::form::Form;
 use super::guard::{FORM_COOKIE, check_source, matches, onward_token, sign_out_token};
 use super::problem::ProblemPage;
@@ -9,7 +9,6 @@ use crate::session::{Session, SessionCookie};
 use crate::telemetry::Event;
 use axum::body::Body;
 use axum::response::Response;
-use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderName, HeaderValue, StatusCode};
 use minijinja::context;
 
@@ -24,7 +23,10 @@ async fn asked(visit: &Visit, onward: Option<&str>) -> Response {
             let token = sign_out_token(&visit.front.form_key, &session);
             let request = onward.map(|onward| onward_token(&visit.front.form_key, onward));
             let more = context! { token, request, onward };
-            visit.page(StatusCode::OK, "logout.html", &Scene { session: Some(&session), onward: None, more })
+            let scene = Scene { session: Some(&session), onward: None, more };
+            let mut response = visit.page(StatusCode::OK, "logout.html", &scene);
+            set_policy(&mut response, onward.map(|onward| outward_policy(Some(onward))).as_deref());
+            response
         }
         Ok(None) => signed_out(visit, Vec::new(), onward),
         Err(problem) => visit.problem(problem, &Scene::of(None)),
@@ -64,7 +66,7 @@ fn gone(visit: &Visit, loaded: Vec<String>, onward: Option<&str>) -> Response {
 /// `POST /logout`.
 pub(super) async fn submit(visit: Visit, body: Body) -> Response {
     match leave(&visit, body).await {
-        Ok((loaded, onward)) => signed_out(&visit, loaded, onward.as_deref()),
+        Ok((loaded, onward)) => gone(&visit, loaded, onward.as_deref()),
         Err(problem) => visit.problem(problem, &Scene::of(None)),
     }
 }
@@ -100,10 +102,7 @@ fn signed_out(visit: &Visit, loaded: Vec<String>, onward: Option<&str>) -> Respo
     let more = context! { loaded, onward };
     let page = visit.page(StatusCode::OK, "signed-out.html", &Scene { session: None, onward: None, more });
     let mut response = without_cookies(page);
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
-    }
+    set_policy(&mut response, Some(&policy));
     response
 }
 
