@@ -6,8 +6,11 @@ use super::dpop::{self, Asked, FIELD};
 use super::key_set::{KeySource, NoKeys};
 use super::parameters::Parameters;
 use super::replays::Replays;
+use super::request::{self, Bad, Request};
+use super::signer::Signer;
 use crate::domain::settings::{Reading, Secrets, Table};
 use crate::domain::{Timestamp, Vendor};
+use crate::protocol::{Algorithm, Onward, SigningRing};
 use crate::store::{Family, Memory, Store};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
@@ -24,9 +27,20 @@ impl KeySource for Unpublished {
     }
 }
 
+/// What became of an authorization request.
+pub enum Outcome {
+    /// It waits for a patron: what is carried, and the way back with a refusal.
+    Waits(String, Onward),
+    /// The client is told that it is wrong.
+    Back(Onward),
+    /// Nobody is told but the patron.
+    Refused(&'static str),
+}
+
 /// What asks for clients and proofs.
 pub struct Desk {
     clients: Vec<Client>,
+    signer: Signer,
     store: Arc<Memory>,
     replays: Replays,
 }
@@ -40,7 +54,36 @@ impl Desk {
             vendors.iter().map(|(vendor, table)| super::read(&reading.of(table), vendor)).collect::<Option<_>>()?;
         let store = Arc::new(Memory::new(1000));
         let replays = Replays::new(Arc::clone(&store) as Arc<dyn Store>);
-        Some(Self { clients, store, replays })
+        let ring = SigningRing::unsaved(&[Algorithm::EdDsa], Timestamp::from_seconds(0)).ok()?;
+        Some(Self { clients, signer: Signer::new(Arc::new(ring)), store, replays })
+    }
+
+    /// Reads an authorization request at `issuer`.
+    #[must_use]
+    pub fn hear(&self, text: &[u8], issuer: &str) -> Outcome {
+        let Ok(parameters) = Parameters::read(text) else { return Outcome::Refused("malformed") };
+        let find = |id: &str| self.clients.iter().find(|client| client.id == id);
+        let client = match request::client_of(&parameters, find) {
+            Ok(client) => client,
+            Err(why) => return Outcome::Refused(why.as_str()),
+        };
+        match request::read(client, &parameters, None, (&self.signer, issuer)) {
+            Err(Bad::Page(why)) => Outcome::Refused(why.as_str()),
+            Err(Bad::Back(fault, back)) => Outcome::Back(back.fault(issuer, fault)),
+            Ok(request) => Self::waiting(client, &request, issuer),
+        }
+    }
+
+    fn waiting(client: &Client, request: &Request, issuer: &str) -> Outcome {
+        let Some(asked) = request.asked(client, None) else { return Outcome::Refused("not carried") };
+        // What was carried is read again, as after a sign-in.
+        let Ok(again) = serde_json::from_str::<Request>(&asked.carried) else {
+            return Outcome::Refused("not read again");
+        };
+        let fields = vec![("error", "access_denied".to_owned())];
+        again
+            .back(client, issuer, fields)
+            .map_or(Outcome::Refused("no way back"), |back| Outcome::Waits(asked.carried, back))
     }
 
     /// Forgets what was shown.
