@@ -1,13 +1,13 @@
 //! Starting what others wrote: each program in a process of its own, on a port of loopback, over TLS, ended with the test.
 use crate::support::observe::{PATIENCE, until};
-use crate::support::served::free_port;
 use serde_json::{Value, json};
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
 use tempfile::TempDir;
 
 /// What a program is started with, beside what is its own.
@@ -137,8 +137,13 @@ pub(super) struct Site<'a> {
 }
 
 impl Apache {
+    /// A port for it, which it cannot choose itself. It lies below those that are given to whoever asks for any, so that
+    /// nobody takes it before Apache does.
     pub(super) fn port() -> u16 {
-        free_port()
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let first = 16_000 + u16::try_from(std::process::id() % 8_000).unwrap();
+        let mut ports = (0..8_000).map(|_| first + NEXT.fetch_add(1, SeqCst));
+        ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("there is a free port")
     }
 
     /// Starts it and waits until somebody can connect.
@@ -157,7 +162,7 @@ impl Apache {
         until("Apache listens", PATIENCE, || {
             let log = fs::read_to_string(at("error.log")).unwrap_or_default();
             assert!(process.try_wait().unwrap().is_none(), "Apache ended: {log}");
-            TcpStream::connect(("127.0.0.1", site.port)).is_ok()
+            at("apache.pid").exists() && TcpStream::connect(("127.0.0.1", site.port)).is_ok()
         })
         .await;
         Self { process, folder }
