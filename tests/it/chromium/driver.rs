@@ -6,9 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -17,23 +20,30 @@ use url::Url;
 
 /// Whether pages may run scripts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scripts {
+pub(crate) enum Scripts {
     On,
     Off,
 }
 
 /// A running Chromium.
-pub(super) struct Chromium {
-    pub(super) client: Client,
+pub(crate) struct Chromium {
+    pub(crate) client: Client,
     driver: Driver,
 }
 
 impl Chromium {
     /// Starts a browser that trusts the world's certificate.
-    pub(super) async fn start(world: &World, scripts: Scripts) -> Self {
+    pub(crate) async fn start(world: &World, scripts: Scripts) -> Self {
+        Self::start_trusting(world, scripts, &[]).await
+    }
+
+    /// Starts a browser that trusts the world's certificate and some in files.
+    pub(crate) async fn start_trusting(world: &World, scripts: Scripts, certificates: &[&Path]) -> Self {
         let driver = Driver::start();
         let profile = driver.folder.path().join("profile");
-        let pin = format!("--ignore-certificate-errors-spki-list={}", key_pin(world).await);
+        let mut pins = vec![key_pin(world).await];
+        pins.extend(certificates.iter().map(|file| pin_of(&CertificateDer::from_pem_file(file).unwrap())));
+        let pin = format!("--ignore-certificate-errors-spki-list={}", pins.join(","));
         let mut arguments = vec![pin, format!("--user-data-dir={}", profile.display())];
         arguments.extend(FLAGS.map(str::to_owned));
         let mut options = json!({ "binary": program("chromium"), "args": arguments });
@@ -56,13 +66,13 @@ impl Chromium {
     }
 
     /// What a log of the browser holds since it was last asked.
-    pub(super) async fn log(&self, kind: &str) -> Vec<Value> {
+    pub(crate) async fn log(&self, kind: &str) -> Vec<Value> {
         let told = self.client.issue_cmd(Extra { path: "se/log", body: json!({ "type": kind }) }).await.unwrap();
         told.as_array().unwrap().clone()
     }
 
     /// What the browser complained of since it was last asked.
-    pub(super) async fn complaints(&self) -> Vec<String> {
+    pub(crate) async fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         for entry in self.log("browser").await {
             let message = entry["message"].as_str().unwrap();
@@ -83,14 +93,19 @@ impl Chromium {
         asked.iter().filter(|url| !is_of_the_world(url, port)).map(Url::to_string).collect()
     }
 
-    /// Closes the browser and fails if it asked anybody but the world's hosts, or broke a content security policy.
-    pub(super) async fn end(self, world: &World) {
+    /// Closes the browser and fails if it broke a content security policy.
+    pub(crate) async fn close(self) {
         let complaints = self.complaints().await;
         assert!(complaints.is_empty(), "the browser complained: {complaints:#?}");
-        let strayed = self.strayed(world).await;
-        assert!(strayed.is_empty(), "other hosts were asked: {strayed:?}");
         self.client.close().await.unwrap();
         drop(self.driver);
+    }
+
+    /// Closes the browser and fails if it asked anybody but the world's hosts, or broke a content security policy.
+    pub(super) async fn end(self, world: &World) {
+        let strayed = self.strayed(world).await;
+        assert!(strayed.is_empty(), "other hosts were asked: {strayed:?}");
+        self.close().await;
     }
 }
 
@@ -128,8 +143,11 @@ fn is_of_the_world(url: &Url, port: Option<u16>) -> bool {
 async fn key_pin(world: &World) -> String {
     let tls = browser::trusting(&world.path("ca"), &[b"http/1.1"]);
     let stream = browser::connect(&tls, &Url::parse(world.portal()).unwrap()).await;
-    let leaf = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
-    let (_, leaf) = x509_parser::parse_x509_certificate(&leaf).unwrap();
+    pin_of(&stream.get_ref().1.peer_certificates().unwrap()[0])
+}
+
+fn pin_of(certificate: &CertificateDer<'_>) -> String {
+    let (_, leaf) = x509_parser::parse_x509_certificate(certificate).unwrap();
     STANDARD.encode(digest(&SHA256, leaf.public_key().raw))
 }
 

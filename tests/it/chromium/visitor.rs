@@ -10,9 +10,9 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// A reader at a browser.
-pub(super) struct Visitor<'w> {
-    pub(super) world: &'w World,
-    pub(super) chromium: Chromium,
+pub(crate) struct Visitor<'w> {
+    pub(crate) world: &'w World,
+    pub(crate) chromium: Chromium,
 }
 
 impl<'w> Visitor<'w> {
@@ -20,21 +20,21 @@ impl<'w> Visitor<'w> {
         Self { world, chromium: Chromium::start(world, scripts).await }
     }
 
-    pub(super) async fn open(&self, url: &str) {
+    pub(crate) async fn open(&self, url: &str) {
         self.chromium.client.goto(url).await.unwrap();
     }
 
     /// Opens a page of the portal.
-    pub(super) async fn portal(&self, path: &str) {
+    pub(crate) async fn portal(&self, path: &str) {
         self.open(&format!("{}{path}", self.world.portal())).await;
     }
 
-    pub(super) async fn address(&self) -> url::Url {
+    pub(crate) async fn address(&self) -> url::Url {
         self.chromium.client.current_url().await.unwrap()
     }
 
     /// Waits for what a selector names.
-    pub(super) async fn see(&self, css: &str) -> Element {
+    pub(crate) async fn see(&self, css: &str) -> Element {
         let wait = self.chromium.client.wait().at_most(Duration::from_secs(20));
         match wait.for_element(Locator::Css(css)).await {
             Ok(element) => element,
@@ -46,7 +46,7 @@ impl<'w> Visitor<'w> {
     }
 
     /// Waits for a page with this heading.
-    pub(super) async fn see_heading(&self, heading: &str) {
+    pub(crate) async fn see_heading(&self, heading: &str) {
         let path = format!("//h1[normalize-space()='{heading}']");
         let wait = self.chromium.client.wait().at_most(Duration::from_secs(20));
         let found = wait.for_element(Locator::XPath(&path)).await.is_ok();
@@ -55,15 +55,15 @@ impl<'w> Visitor<'w> {
     }
 
     /// What the page says.
-    pub(super) async fn text(&self) -> String {
+    pub(crate) async fn text(&self) -> String {
         self.chromium.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
     }
 
-    pub(super) async fn text_of(&self, css: &str) -> String {
+    pub(crate) async fn text_of(&self, css: &str) -> String {
         self.see(css).await.text().await.unwrap()
     }
 
-    pub(super) async fn click(&self, css: &str) {
+    pub(crate) async fn click(&self, css: &str) {
         self.see(css).await.click().await.unwrap();
     }
 
@@ -94,7 +94,7 @@ impl<'w> Visitor<'w> {
     }
 
     /// Fills the sign-in form and sends it.
-    pub(super) async fn submit_card(&self, (library, card, pin): (&str, &str, &str)) {
+    pub(crate) async fn submit_card(&self, (library, card, pin): (&str, &str, &str)) {
         self.see("#library").await.select_by_value(library).await.unwrap();
         for (field, value) in [("#card", card), ("#pin", pin)] {
             let field = self.see(field).await;
@@ -105,12 +105,12 @@ impl<'w> Visitor<'w> {
     }
 
     /// Fills the sign-in form for one of the world's patrons and sends it.
-    pub(super) async fn submit(&self, patron: &Value) {
+    pub(crate) async fn submit(&self, patron: &Value) {
         self.submit_card((text(patron, "library"), text(patron, "card"), text(patron, "pin"))).await;
     }
 
     /// Signs out, from wherever the reader is.
-    pub(super) async fn sign_out(&self) {
+    pub(crate) async fn sign_out(&self) {
         self.portal("/logout").await;
         self.click("main button[type=submit]").await;
         self.see_heading("Signed out").await;

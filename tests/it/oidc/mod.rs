@@ -4,4 +4,5 @@ mod demo;
 mod hostile;
 mod journey;
 mod onboarding;
+mod partners;
 mod ssrf;

@@ -175,7 +175,8 @@ impl Browser {
             let (pair, attributes) = field.split_once(';').unwrap_or((field, ""));
             let (name, value) = pair.split_once('=').unwrap();
             let jar = self.cookies.entry(host.to_owned()).or_default();
-            if attributes.to_ascii_lowercase().contains("max-age=0") {
+            let attributes = attributes.to_ascii_lowercase();
+            if attributes.contains("max-age=0") || attributes.contains("expires=thu, 01 jan 1970") {
                 jar.remove(name);
             } else {
                 jar.insert(name.to_owned(), value.to_owned());
