@@ -45,7 +45,7 @@ pub(crate) fn flows(providers: &[Provider], cases: &[Case]) -> String {
     for provider in providers {
         let _ = writeln!(text, "- **{}**: {}", provider.name, provider.what);
     }
-    let _ = write!(text, "\n| case | provider | flows{COLUMNS}|---|---|--:|--:|--:|--:|--:|\n");
+    let _ = writeln!(text, "\n| case | provider | flows{COLUMNS}|---|---|--:|--:|--:|--:|--:|");
     for case in cases {
         for (provider, runs) in providers.iter().zip(&case.runs) {
             let _ = writeln!(text, "| {} | {} | {} |", case.algorithm.name(), provider.name, columns(runs));
@@ -89,13 +89,13 @@ pub(crate) fn exchanges(providers: &[Provider], found: &Exchanges) -> String {
         "\n## Token endpoint\n\nExchanges of codes that were fetched before, ID tokens with RS256 (2,048 bits), beside \
          signatures of `openssl speed rsa2048` on the same processor, round by round.\n\n",
     );
-    let _ = write!(text, "| provider | exchanges{COLUMNS}|---|--:|--:|--:|--:|--:|\n");
+    let _ = writeln!(text, "| provider | exchanges{COLUMNS}|---|--:|--:|--:|--:|--:|");
     for (provider, runs) in providers.iter().zip(&found.runs) {
         let _ = writeln!(text, "| {} | {} |", provider.name, columns(runs));
     }
     let signatures = median(found.signatures.clone());
     let _ = writeln!(text, "| openssl, bare signatures | – | – | {signatures:.0} | – | – |");
-    let _ = write!(text, "\n| provider | exchanges for each bare signature, per CPU-second | goal |\n|---|--:|--:|\n");
+    let _ = writeln!(text, "\n| provider | exchanges for each bare signature, per CPU-second | goal |\n|---|--:|--:|");
     for (place, (provider, runs)) in providers.iter().zip(&found.runs).enumerate() {
         let of_signatures = runs.iter().zip(&found.signatures).map(|(run, signatures)| run.per_cpu / signatures);
         let part = median(of_signatures.collect());
