@@ -1,15 +1,18 @@
 #!/bin/sh
-# Installs what the gateway benchmark runs beside Vestibule, from Debian, without starting or enabling any service.
+# Installs what the benchmarks run beside Vestibule: from Debian, without starting or enabling any service, and for the
+# oidc benchmark oidc-provider and a Node.js that it supports, from npm, under target/bench-peers.
 # Run as root: benches/install.sh
 set -eu
+cd "$(dirname "$0")/.."
 
-packages="nginx-light haproxy wrk nghttp2-client util-linux"
+packages="nginx-light haproxy wrk nghttp2-client util-linux openssl"
 policy=/usr/sbin/policy-rc.d
 
 had_nginx=no
 had_haproxy=no
 command -v nginx >/dev/null 2>&1 && had_nginx=yes
 command -v haproxy >/dev/null 2>&1 && had_haproxy=yes
+command -v npm >/dev/null 2>&1 || packages="$packages nodejs npm"
 
 # Debian starts a service as soon as it is installed, unless this file forbids it.
 if [ ! -e "$policy" ]; then
@@ -27,3 +30,9 @@ if command -v systemctl >/dev/null 2>&1; then
     [ "$had_nginx" = yes ] || systemctl disable nginx >/dev/null 2>&1 || true
     [ "$had_haproxy" = yes ] || systemctl disable haproxy >/dev/null 2>&1 || true
 fi
+
+# The versions, and the hashes of what npm fetches, stand in the lock file; nothing of it runs while it is installed.
+peers=target/bench-peers
+mkdir -p "$peers"
+cp benches/oidc/peer/package.json benches/oidc/peer/package-lock.json "$peers/"
+npm --prefix "$peers" ci --ignore-scripts --no-audit --no-fund

@@ -1,17 +1,10 @@
-//! What every case stands on: a folder, a certificate, and the vendor's origin: a static nginx beside the load.
+//! What every case stands on: the site, and the vendor's origin: a static nginx beside the load.
 use crate::Outcome;
-use crate::browser::trusting;
-use crate::process::{DRIVING, Server, free_port};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::ClientConfig;
+use crate::stage::process::{DRIVING, Server, free_port};
+use crate::stage::site::{PORTAL, Site, secret};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tempfile::TempDir;
+use std::path::Path;
 
-/// The portal's host.
-pub(crate) const PORTAL: &str = "login.vestibule.localhost";
 /// The vendor's public host, at every proxy.
 pub(crate) const HOST: &str = "bench.proxy.localhost";
 
@@ -20,9 +13,8 @@ pub(crate) const FILES: [(&str, usize); 2] = [("/1k", 1024), ("/100k", 100 * 102
 
 /// The ground.
 pub(crate) struct Ground {
-    folder: TempDir,
-    /// Trust in the certificate of all proxies.
-    pub(crate) trust: Arc<ClientConfig>,
+    /// The folder and the certificate.
+    pub(crate) site: Site,
     /// The origin's port for plain HTTP.
     pub(crate) origin: u16,
     /// The origin's port for TLS, to be asked without any proxy.
@@ -33,51 +25,24 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Makes the folder and starts the origin.
+    /// Makes the site and starts the origin.
     pub(crate) fn lay() -> Outcome<Self> {
-        let folder = tempfile::Builder::new().prefix("vestibule-bench-").tempdir()?;
-        // Workers of a server that was started by root are somebody else.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-        let names = vec![PORTAL.to_owned(), HOST.to_owned()];
-        // ECDSA on P-256, as rcgen makes by default.
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names)?;
-        let (certificate, key) = (cert.pem(), signing_key.serialize_pem());
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("certificate.pem"), &certificate)?;
-        secret(&at("key.pem"), &key)?;
-        secret(&at("both.pem"), &format!("{certificate}{key}"))?;
-        fs::create_dir(at("www"))?;
+        let site = Site::lay(&[PORTAL, HOST])?;
+        let both = [fs::read_to_string(site.at("certificate.pem"))?, fs::read_to_string(site.at("key.pem"))?];
+        secret(&site.at("both.pem"), &both.concat())?;
+        fs::create_dir(site.at("www"))?;
         for (name, size) in FILES {
-            fs::write(folder.path().join(format!("www{name}")), "x".repeat(size))?;
+            fs::write(site.at(&format!("www{name}")), "x".repeat(size))?;
         }
-        let trust = trusting(&at("certificate.pem"))?;
         let (origin, origin_tls, socket) = (free_port()?, free_port()?, free_port()?);
-        let backend = start_origin(folder.path(), (origin, origin_tls, socket))?;
-        Ok(Self { folder, trust, origin, origin_tls, socket, _backend: backend })
-    }
-
-    /// A path in the folder.
-    pub(crate) fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// The end of what the product logged, for when something went wrong.
-    pub(crate) fn log_of_vestibule(&self) -> String {
-        let log = fs::read_to_string(self.at("vestibule.log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().filter(|line| !line.contains("outcome=\"accepted\"")).collect();
-        lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
+        let backend = start_origin(&site.at(""), (origin, origin_tls, socket))?;
+        Ok(Self { site, origin, origin_tls, socket, _backend: backend })
     }
 
     /// Starts an nginx with this configuration on a processor.
     pub(crate) fn nginx(&self, label: &'static str, processor: &str, http: &str, port: u16) -> Outcome<Server> {
-        nginx(self.folder.path(), (label, processor), http, port)
+        nginx(&self.site.at(""), (label, processor), http, port)
     }
-}
-
-/// Writes a file that only its owner may read.
-pub(crate) fn secret(path: &Path, text: &str) -> Outcome<()> {
-    fs::write(path, text)?;
-    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o600))?)
 }
 
 /// `/echo` answers with the assertion that reached the origin.

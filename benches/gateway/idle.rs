@@ -1,8 +1,9 @@
 //! Idle connections: how much memory each takes once it has had one answer and nothing more is asked.
 use crate::Outcome;
-use crate::ground::{Ground, PORTAL};
+use crate::ground::Ground;
 use crate::line::{Door, Line, Version};
-use crate::process::pause;
+use crate::stage::process::pause;
+use crate::stage::site::PORTAL;
 use crate::{sign_ins, vestibule};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::path::Path;

@@ -4,9 +4,10 @@ use crate::ground::Ground;
 use crate::idle::{self, Idle};
 use crate::line::Version;
 use crate::sessions::{self, Sessions};
-use crate::sign_ins::as_float;
 use crate::soak::{self, Look, MOST_FILES, MOST_GROWTH, Soak};
-use crate::{Lasting, results, tools};
+use crate::stage::figures::{as_float, mebibytes, verdict};
+use crate::stage::machine;
+use crate::{Lasting, results};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +44,7 @@ pub(crate) fn measure(ground: &Ground, program: &Path, lasting: Lasting, command
             (third, soak_table(&found), minutes >= MINUTES)
         }
     };
-    let head = format!("## {heading}\n\n`{command}`, {}; {}.\n", tools::date(), tools::machine());
+    let head = format!("## {heading}\n\n`{command}`, {}; {}.\n", machine::date(), machine::machine());
     let text = format!("{head}\n{text}");
     println!("{text}");
     if whole { results::put(heading, &text) } else { Ok(()) }
@@ -56,14 +57,6 @@ fn raise_files() -> u64 {
     // Where it cannot be raised, the limit is found out below.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
-}
-
-fn verdict(met: bool) -> &'static str {
-    if met { "met" } else { "**missed**" }
-}
-
-fn mebibytes(kibibytes: u64) -> f64 {
-    as_float(kibibytes) / 1024.0
 }
 
 fn idle_table(all: &[Idle]) -> String {

@@ -1,9 +1,9 @@
 //! What a proxy adds to the time of a request: one browser at a time, asking the origin and each proxy in turn.
 use crate::Outcome;
-use crate::browser::Browser;
 use crate::ground::{Ground, HOST};
 use crate::peers::Proxy;
-use crate::process::pause;
+use crate::stage::browser::Browser;
+use crate::stage::process::pause;
 use crate::throughput::request;
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ pub(crate) fn measure(ground: &Ground, proxies: &[Proxy], requests: usize) -> Ou
 }
 
 fn places(ground: &Ground, proxies: &[Proxy]) -> Outcome<Vec<Place>> {
-    let tls = Some((&ground.trust, HOST));
+    let tls = Some((&ground.site.trust, HOST));
     let mut places = vec![Place {
         name: "the origin itself",
         browser: Browser::connect(ground.origin_tls, tls)?,

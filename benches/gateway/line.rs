@@ -62,7 +62,7 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(ground: &Ground, port: u16) -> Self {
         let connector = |version: Version| {
-            let mut config = (*ground.trust).clone();
+            let mut config = (*ground.site.trust).clone();
             config.alpn_protocols = vec![version.alpn().to_vec()];
             TlsConnector::from(Arc::new(config))
         };

@@ -2,7 +2,7 @@
 use crate::Outcome;
 use crate::ground::HOST;
 use crate::peers::Proxy;
-use crate::process::DRIVING;
+use crate::stage::process::DRIVING;
 use std::process::Command;
 
 /// Connections.

@@ -1,35 +1,42 @@
 //! The gateway benchmark: Vestibule beside nginx and haproxy on one processor each, with the ratios printed.
 //! `cargo bench --bench gateway -- --help` tells what it takes.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it found")]
-mod browser;
 mod ground;
 mod idle;
-mod ils;
 mod lasting;
 mod latency;
 mod line;
 mod load;
 mod peers;
-mod process;
 mod report;
 mod results;
 mod sessions;
 mod sign_ins;
 mod soak;
+#[path = "../stage/mod.rs"]
+mod stage;
 mod throughput;
-mod tools;
 mod vestibule;
 mod visitors;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use ground::Ground;
 use peers::{Proxy, SESSIONS};
-use std::error::Error;
+use stage::machine::{self, Program};
+use stage::{Outcome, process};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use throughput::Effort;
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+/// What this benchmark runs.
+const PROGRAMS: [Program; 6] = [
+    ("nginx", "-v", "nginx-light"),
+    ("haproxy", "-v", "haproxy"),
+    ("wrk", "-v", "wrk"),
+    ("h2load", "--version", "nghttp2-client"),
+    ("taskset", "--version", "util-linux"),
+    ("openssl", "version", "openssl"),
+];
 
 /// Measures Vestibule beside nginx and haproxy, and prints the ratios; or measures it alone, over many connections,
 /// sessions or minutes.
@@ -106,12 +113,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Outcome<()> {
-    tools::check()?;
-    let load = tools::load_average();
+    machine::check(&PROGRAMS)?;
+    let load = machine::load_average();
     process::settle()?;
     let ground = Ground::lay()?;
     // By now every server has stopped and written what it had to say.
-    measure(&ground, arguments, &load).map_err(|error| format!("{error}\n{}", ground.log_of_vestibule()).into())
+    measure(&ground, arguments, &load).map_err(|error| format!("{error}\n{}", ground.site.log_of_vestibule()).into())
 }
 
 fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
@@ -120,9 +127,9 @@ fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
         return stay(ground, &program);
     }
     if let Some(lasting) = arguments.lasting {
-        return lasting::measure(ground, &program, lasting, &command());
+        return lasting::measure(ground, &program, lasting, &machine::command("gateway"));
     }
-    let mut text = report::head(&command(), load);
+    let mut text = machine::head("Results of the gateway benchmark", &machine::command("gateway"), load, &PROGRAMS);
     println!("{text}");
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     if wanted(Part::Throughput) || wanted(Part::Latency) {
@@ -140,16 +147,6 @@ fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
         results::write(&text)?;
     }
     Ok(())
-}
-
-/// The command, without paths of this machine.
-fn command() -> String {
-    let mut given: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let Some(place) = given.iter().position(|argument| argument == "--vestibule") {
-        given.splice(place..(place + 2).min(given.len()), ["--vestibule".to_owned(), "PROGRAM".to_owned()]);
-    }
-    let all = "cargo bench --bench gateway";
-    if given.is_empty() { all.to_owned() } else { format!("{all} -- {}", given.join(" ")) }
 }
 
 fn tell(text: &mut String, part: &str) {

@@ -2,7 +2,7 @@
 //! worker on one processor.
 use crate::Outcome;
 use crate::ground::{Ground, HOST};
-use crate::process::{MEASURED, Server, free_port, pause};
+use crate::stage::process::{MEASURED, Server, free_port, pause};
 use std::fmt::Write as _;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -154,7 +154,7 @@ pub(crate) fn haproxy(ground: &Ground) -> Outcome<Proxy> {
     for number in 0..SESSIONS {
         writeln!(map, "{number:043} {told}")?;
     }
-    fs::write(ground.at("sessions.map"), map)?;
+    fs::write(ground.site.at("sessions.map"), map)?;
     let configuration = format!(
         "global
     nbthread 1
@@ -177,15 +177,15 @@ frontend front
 backend origin
     server origin 127.0.0.1:{origin}
 ",
-        pem = ground.at("both.pem").display(),
-        map = ground.at("sessions.map").display(),
+        pem = ground.site.at("both.pem").display(),
+        map = ground.site.at("sessions.map").display(),
         origin = ground.origin,
     );
-    let file = ground.at("haproxy.cfg");
+    let file = ground.site.at("haproxy.cfg");
     fs::write(&file, configuration)?;
     let file = file.display().to_string();
     let command = ["haproxy", "-db", "-f", &file];
-    let server = Server::start("haproxy", MEASURED, &command, port, &ground.at("haproxy.log"))?;
+    let server = Server::start("haproxy", MEASURED, &command, port, &ground.site.at("haproxy.log"))?;
     let about = ("haproxy map", "looks the cookie up in a map of 1,000 sessions; header set");
     Ok(Proxy { cookie: format!("__Host-visit={:043}", 7), ..Proxy::new(about, port, vec![server]) })
 }

@@ -3,8 +3,8 @@ use crate::latency::{Pace, Times};
 use crate::load::{CONNECTIONS, Way};
 use crate::peers::Proxy;
 use crate::sign_ins::{BROWSERS, SignIns};
-use crate::throughput::{Case, Run};
-use crate::tools;
+use crate::stage::figures::{columns, mebibytes, ratio, reaches, verdict};
+use crate::throughput::Case;
 use std::fmt::Write as _;
 
 /// The most bytes that a session may take.
@@ -30,18 +30,6 @@ fn goal(peer: &str, case: &Case) -> Option<Goal> {
     }
 }
 
-/// The head: where and with what it was measured.
-pub(crate) fn head(command: &str, load_before: &str) -> String {
-    let mut text = String::from("# Results of the gateway benchmark\n\n");
-    let _ = writeln!(text, "- Command: `{command}`, {}", tools::date());
-    let _ = writeln!(text, "- Machine: {}", tools::machine());
-    let _ = writeln!(text, "- Load average before the run: {load_before}");
-    for version in tools::versions() {
-        let _ = writeln!(text, "- {version}");
-    }
-    text
-}
-
 /// Requests a second of every proxy, and the ratios.
 pub(crate) fn throughput(proxies: &[Proxy], cases: &[Case]) -> String {
     let mut text = String::from("\n## Throughput\n\n");
@@ -61,7 +49,7 @@ pub(crate) fn throughput(proxies: &[Proxy], cases: &[Case]) -> String {
     );
     for case in cases {
         for (proxy, runs) in proxies.iter().zip(&case.runs) {
-            let _ = writeln!(text, "| {} | {} | {} |", words(case), proxy.name, figures(runs));
+            let _ = writeln!(text, "| {} | {} | {} |", words(case), proxy.name, columns(runs));
         }
     }
     text + &ratios(proxies, cases)
@@ -69,20 +57,6 @@ pub(crate) fn throughput(proxies: &[Proxy], cases: &[Case]) -> String {
 
 fn words(case: &Case) -> String {
     format!("{}, {} KiB", case.way.words(), case.size / 1024)
-}
-
-fn figures(runs: &[Run]) -> String {
-    let all = |of: fn(&Run) -> f64| runs.iter().map(of).collect::<Vec<_>>();
-    let rates = all(|run| run.rate);
-    let lowest = rates.iter().copied().fold(f64::INFINITY, f64::min);
-    let highest = rates.iter().copied().fold(0.0, f64::max);
-    format!(
-        "{:.0} | {lowest:.0}–{highest:.0} | {:.0} | {:.0} % | {:.0} %",
-        median(rates),
-        median(all(|run| run.per_cpu)),
-        median(all(|run| run.share)) * 100.0,
-        median(all(|run| run.others)) * 100.0
-    )
 }
 
 /// Ratios are taken within a round, where both had the same machine; the median round stands.
@@ -94,11 +68,11 @@ fn ratios(proxies: &[Proxy], cases: &[Case]) -> String {
     for case in cases {
         let Some((ours, theirs)) = case.runs.split_last() else { continue };
         for (proxy, runs) in proxies.iter().zip(theirs) {
-            let ratio = |of: fn(&Run) -> f64| median(ours.iter().zip(runs).map(|(a, b)| of(a) / of(b)).collect());
-            let (rate, per_cpu) = (ratio(|run| run.rate), ratio(|run| run.per_cpu));
+            let rate = ratio(ours, runs, |run| run.rate);
+            let per_cpu = ratio(ours, runs, |run| run.per_cpu);
             let goal = goal(proxy.name, case);
-            let rate_goal = verdict(rate, goal.as_ref().map(|goal| goal.rate));
-            let per_cpu_goal = verdict(per_cpu, goal.and_then(|goal| goal.per_cpu));
+            let rate_goal = judged(rate, goal.as_ref().map(|goal| goal.rate));
+            let per_cpu_goal = judged(per_cpu, goal.and_then(|goal| goal.per_cpu));
             let _ = writeln!(
                 text,
                 "| {} | {} | {rate:.2} | {rate_goal} | {per_cpu:.2} | {per_cpu_goal} |",
@@ -110,19 +84,15 @@ fn ratios(proxies: &[Proxy], cases: &[Case]) -> String {
     text
 }
 
-fn verdict(found: f64, goal: Option<f64>) -> String {
-    let Some(goal) = goal else { return "–".to_owned() };
-    // A figure is given with two decimals, and judged as it is given.
-    let met = (found * 100.0).round() >= (goal * 100.0).round();
-    format!("≥ {goal:.1} {}", if met { "met" } else { "**missed**" })
+fn judged(found: f64, goal: Option<f64>) -> String {
+    goal.map_or_else(|| "–".to_owned(), |goal| format!("≥ {goal:.1} {}", verdict(reaches(found, goal))))
 }
 
 /// The most memory that each proxy had.
 pub(crate) fn memory(proxies: &[Proxy]) -> String {
     let mut text = String::from("\n## Peak memory\n\n| proxy | MiB |\n|---|--:|\n");
     for proxy in proxies {
-        let peak = u32::try_from(proxy.peak()).unwrap_or(u32::MAX);
-        let _ = writeln!(text, "| {} | {:.1} |", proxy.name, f64::from(peak) / 1024.0);
+        let _ = writeln!(text, "| {} | {:.1} |", proxy.name, mebibytes(proxy.peak()));
     }
     text
 }
@@ -147,7 +117,7 @@ pub(crate) fn latency(all: &[Times]) -> String {
 
 /// Sign-ins and sessions.
 pub(crate) fn sign_ins(found: &SignIns) -> String {
-    let met = if found.bytes <= SESSION_GOAL { "met" } else { "**missed**" };
+    let met = verdict(found.bytes <= SESSION_GOAL);
     format!(
         "\n## Sign-ins and sessions\n\n{} patrons, {BROWSERS} browsers at once, each sign-in the form and the filled-in form \
          over TLS; a SIP2 stand-in that answers at once.\n\n\
@@ -158,11 +128,4 @@ pub(crate) fn sign_ins(found: &SignIns) -> String {
          | resident before and after, KiB | {} → {} | – |\n",
         found.patrons, found.rate, found.per_cpu, found.bytes, found.resident.0, found.resident.1
     )
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    let middle = all.len() / 2;
-    let at = |place: usize| all.get(place).copied().unwrap_or(f64::NAN);
-    if all.len() % 2 == 1 { at(middle) } else { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) }
 }

@@ -1,10 +1,12 @@
 //! Memory of very many sessions: patrons sign in over the product's own pages, from many networks, and stay.
 use crate::Outcome;
-use crate::browser::Browser;
-use crate::ground::{Ground, PORTAL};
+use crate::ground::Ground;
 use crate::line::address;
 use crate::peers::Proxy;
-use crate::sign_ins::{self, BROWSERS, as_float, settled};
+use crate::sign_ins::{self, BROWSERS, settled};
+use crate::stage::browser::Browser;
+use crate::stage::figures::as_float;
+use crate::stage::site::PORTAL;
 use crate::vestibule::{self, enter, sign_in};
 use std::ops::Range;
 use std::path::Path;
@@ -58,7 +60,7 @@ pub(crate) fn measure(ground: &Ground, program: &Path, patrons: u64) -> Outcome<
 }
 
 fn from_network(ground: &Ground, proxy: &Proxy, network: u64) -> Outcome<Browser> {
-    Browser::connect_from(address(network), proxy.port, Some((&ground.trust, PORTAL)))
+    Browser::connect_from(address(network), proxy.port, Some((&ground.site.trust, PORTAL)))
 }
 
 /// Signs in a patron for each number; gives some of the sessions.

@@ -3,7 +3,8 @@
 use crate::Outcome;
 use crate::ground::Ground;
 use crate::peers::Proxy;
-use crate::process::pause;
+use crate::stage::figures::as_float;
+use crate::stage::process::pause;
 use crate::vestibule::{self, portal, sign_in};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,11 +48,6 @@ pub(crate) fn measure(ground: &Ground, program: &Path, patrons: u64) -> Outcome<
 pub(crate) fn settled(proxy: &Proxy) -> u64 {
     pause(Duration::from_secs(2));
     proxy.resident()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-pub(crate) const fn as_float(count: u64) -> f64 {
-    count as f64
 }
 
 /// Signs in a patron for each number, some at once, each browser on one connection.

@@ -4,6 +4,7 @@ use crate::Outcome;
 use crate::ground::Ground;
 use crate::line::Door;
 use crate::peers::Proxy;
+use crate::stage::figures::as_float;
 use crate::visitors::{self, KINDS, Kind, Scene};
 use crate::{sign_ins, vestibule};
 use std::path::Path;
@@ -70,7 +71,7 @@ impl Soak {
         let third = warm.len() / 3;
         let mean = |looks: &[Look]| {
             let sum: u64 = looks.iter().map(|look| look.resident).sum();
-            sign_ins::as_float(sum) / sign_ins::as_float(looks.len().max(1) as u64)
+            as_float(sum) / as_float(looks.len().max(1) as u64)
         };
         let last = warm.len() - third;
         (mean(warm.get(..third).unwrap_or_default()), mean(warm.get(last..).unwrap_or_default()))
@@ -96,7 +97,7 @@ pub(crate) fn measure(ground: &Ground, program: &Path, minutes: u32) -> Outcome<
     let scene = Arc::new(Scene::new(Door::new(ground, proxy.port), cookie));
     let (full, full_share) = runtime.block_on(phase(&proxy, &scene, None, FULL));
     let full_counts = scene.take();
-    let rates: Vec<f64> = full_counts.iter().map(|(done, _)| sign_ins::as_float(*done) / FULL.as_secs_f64()).collect();
+    let rates: Vec<f64> = full_counts.iter().map(|(done, _)| as_float(*done) / FULL.as_secs_f64()).collect();
     drop(full);
     let half: Vec<f64> = rates.iter().map(|rate| rate / 2.0).collect();
     let time = Duration::from_secs(u64::from(minutes) * 60);
@@ -108,7 +109,7 @@ pub(crate) fn measure(ground: &Ground, program: &Path, minutes: u32) -> Outcome<
         .map(|((kind, full), (done, failed))| Did {
             kind,
             full,
-            half: sign_ins::as_float(done) / time.as_secs_f64(),
+            half: as_float(done) / time.as_secs_f64(),
             failed,
             done,
         })

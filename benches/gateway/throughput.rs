@@ -1,24 +1,12 @@
 //! Requests a second, and requests for each second of the proxy's processor time: every proxy in turn, round by round,
 //! so that whatever else the machine does falls on all of them alike.
 use crate::Outcome;
-use crate::browser::Browser;
 use crate::ground::{FILES, Ground, HOST};
 use crate::load::{self, Way};
 use crate::peers::Proxy;
-use crate::process::{MEASURED, busy};
-
-/// One run of the load on one proxy.
-#[derive(Clone, Copy)]
-pub(crate) struct Run {
-    /// Requests a second.
-    pub(crate) rate: f64,
-    /// Requests for a second of the proxy's processor time.
-    pub(crate) per_cpu: f64,
-    /// Which part of the processor the proxy had.
-    pub(crate) share: f64,
-    /// Which part of it others had.
-    pub(crate) others: f64,
-}
+use crate::stage::browser::Browser;
+use crate::stage::figures::Run;
+use crate::stage::process::{MEASURED, busy};
 
 /// All runs of one case, one list for each proxy.
 pub(crate) struct Case {
@@ -86,11 +74,11 @@ fn one(proxy: &Proxy, (way, path): (Way, &str), seconds: u32) -> Outcome<Run> {
     let (used, all) = (proxy.cpu(), busy(MEASURED));
     let (requests, time) = load::run(way, proxy, path, seconds)?;
     let (used, all) = (proxy.cpu() - used, busy(MEASURED) - all);
-    Ok(Run { rate: requests / time, per_cpu: requests / used, share: used / time, others: (all - used) / time })
+    Ok(Run::new(requests, time, (used, all)))
 }
 
 fn ask(ground: &Ground, proxy: &Proxy, path: &str) -> Outcome<Vec<u8>> {
-    let mut browser = Browser::connect(proxy.port, Some((&ground.trust, HOST)))?;
+    let mut browser = Browser::connect(proxy.port, Some((&ground.site.trust, HOST)))?;
     let answer = browser.send(&request(proxy, path))?;
     if answer.status == 200 { Ok(answer.body) } else { Err(odd(proxy, answer.status).into()) }
 }

@@ -1,8 +1,9 @@
 //! What browsers do in the soak: several kinds, each with some visitors of its own.
 use crate::Outcome;
-use crate::ground::{HOST, PORTAL};
+use crate::ground::HOST;
 use crate::line::{Door, Line, Version};
-use crate::vestibule::hidden;
+use crate::stage::site::PORTAL;
+use crate::stage::vestibule::hidden;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Full};

@@ -69,8 +69,10 @@ fn place(path: &str) -> Option<(Option<LibraryId>, &str)> {
     Some((Some(LibraryId::parse(library).ok()?), path))
 }
 
+/// A copy, so that the connection has its buffer back before it reads on, and needs no second one.
 async fn read(body: Body) -> Option<Bytes> {
-    Limited::new(body, LONGEST).collect().await.ok().map(http_body_util::Collected::to_bytes)
+    let whole = Limited::new(body, LONGEST).collect().await.ok()?;
+    Some(Bytes::copy_from_slice(&whole.to_bytes()))
 }
 
 /// The text of a request that came by browser: its query, or its form.

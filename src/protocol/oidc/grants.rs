@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// How long a code is good (RFC 6749 §4.1.2; FAPI 2.0 §5.3.2.1 wants a minute at most).
 const CODE_LIFE: i64 = 60;
-/// How long a code that was used is remembered: as long as what it gave can live.
-const SPENT_LIFE: Duration = Duration::from_secs(11 * 60);
+/// How long a code that gave a refresh token is remembered at most.
+const CHAIN_REMEMBERED: Duration = Duration::from_secs(11 * 60);
 
 /// What stands behind everything that was given for one sign-in at one vendor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ impl Grants {
         self.0.mark(Family::Grant, standing, Duration::from_secs(basis.left(now))).await?;
         let code = Code { basis, redirect_uri, nonce, challenge, issued: now.seconds(), gave: None };
         let bearer = Bearer::new();
-        self.0.put(Family::Code, &bearer, &code, SPENT_LIFE).await?;
+        self.0.put(Family::Code, &bearer, &code, Duration::from_secs(CODE_LIFE.unsigned_abs())).await?;
         Ok(bearer)
     }
 
@@ -156,7 +156,9 @@ impl Grants {
         let issued = self.issue(&code.basis, client, None, now).await?;
         let gave = Gave { access: issued.access.name(), chain: issued.chain };
         let spent = Code { gave: Some(gave.clone()), ..code.clone() };
-        if self.0.change(Family::Code, &bearer, (found, &spent), SPENT_LIFE).await? {
+        // A code is remembered as long as what it gave can live, so that it can be taken away.
+        let remembered = if issued.chain.is_some() { CHAIN_REMEMBERED } else { issued.lives };
+        if self.0.change(Family::Code, &bearer, (found, &spent), remembered).await? {
             return Ok((code, issued));
         }
         self.withdraw(&gave).await?;

@@ -1,6 +1,6 @@
 //! A library system that answers SIP2 at once and knows every card with any PIN: what is measured is the product, not
 //! the stand-in.
-use crate::Outcome;
+use super::Outcome;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

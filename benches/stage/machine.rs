@@ -1,20 +1,15 @@
 //! The programs that are run beside the product, and the machine, as they describe themselves.
-use crate::Outcome;
+use super::Outcome;
+use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
 /// A program, the argument that tells its version, and the Debian package that has it.
-const PROGRAMS: [(&str, &str, &str); 5] = [
-    ("nginx", "-v", "nginx-light"),
-    ("haproxy", "-v", "haproxy"),
-    ("wrk", "-v", "wrk"),
-    ("h2load", "--version", "nghttp2-client"),
-    ("taskset", "--version", "util-linux"),
-];
+pub(crate) type Program = (&'static str, &'static str, &'static str);
 
 /// Looks for every program; tells how to install what is missing.
-pub(crate) fn check() -> Outcome<()> {
-    let missing: Vec<_> = PROGRAMS.iter().filter(|(program, ..)| !has(program)).collect();
+pub(crate) fn check(programs: &[Program]) -> Outcome<()> {
+    let missing: Vec<_> = programs.iter().filter(|(program, ..)| !has(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -28,16 +23,15 @@ fn has(program: &str) -> bool {
     Command::new("sh").args(["-c", &format!("command -v {program} >/dev/null")]).status().is_ok_and(|s| s.success())
 }
 
-/// What programs said of their version, one line each.
-pub(crate) fn versions() -> Vec<String> {
+/// What programs say of their version, one line each.
+pub(crate) fn versions(programs: &[Program]) -> Vec<String> {
     let line = |program: &str, argument: &str| {
         let output = Command::new(program).arg(argument).output().ok()?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
         text.lines().find(|line| !line.is_empty()).map(str::to_owned)
     };
-    let all = PROGRAMS.iter().filter_map(|(program, argument, _)| line(program, argument));
-    all.chain(line("openssl", "version")).collect()
+    programs.iter().filter_map(|(program, argument, _)| line(program, argument)).collect()
 }
 
 /// The machine in one sentence.
@@ -67,4 +61,26 @@ pub(crate) fn load_average() -> String {
 pub(crate) fn date() -> String {
     let output = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
     output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+/// The head of a file with results: where, when and with what it was measured.
+pub(crate) fn head(title: &str, command: &str, load_before: &str, programs: &[Program]) -> String {
+    let mut text = format!("# {title}\n\n");
+    let _ = writeln!(text, "- Command: `{command}`, {}", date());
+    let _ = writeln!(text, "- Machine: {}", machine());
+    let _ = writeln!(text, "- Load average before the run: {load_before}");
+    for version in versions(programs) {
+        let _ = writeln!(text, "- {version}");
+    }
+    text
+}
+
+/// The command of this run, without paths of this machine.
+pub(crate) fn command(bench: &str) -> String {
+    let mut given: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let Some(place) = given.iter().position(|argument| argument == "--vestibule") {
+        given.splice(place..(place + 2).min(given.len()), ["--vestibule".to_owned(), "PROGRAM".to_owned()]);
+    }
+    let all = format!("cargo bench --bench {bench}");
+    if given.is_empty() { all } else { format!("{all} -- {}", given.join(" ")) }
 }

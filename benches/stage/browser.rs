@@ -1,5 +1,5 @@
 //! A small blocking HTTP/1.1 client on one connection, with or without TLS. It follows nothing and keeps no cookies.
-use crate::Outcome;
+use super::Outcome;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};

@@ -1,5 +1,5 @@
 //! Processes of the benchmark: started on one processor, measured from `/proc`, stopped whatever happens.
-use crate::Outcome;
+use super::Outcome;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
