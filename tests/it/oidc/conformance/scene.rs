@@ -24,6 +24,7 @@ pub(in crate::oidc) struct Made {
     redirect: String,
     key: Arc<Key>,
     fapi: bool,
+    published: bool,
     algorithm: Algorithm,
 }
 
@@ -39,6 +40,7 @@ impl Made {
             redirect: format!("https://{id}.example/cb"),
             key: Arc::new(Key::new("ES256")),
             fapi: false,
+            published: false,
             algorithm: Algorithm::RS256,
         }
     }
@@ -86,6 +88,12 @@ impl Made {
         self
     }
 
+    /// With keys that the vendor publishes.
+    pub(in crate::oidc) fn keys_at(mut self, uri: &str) -> Self {
+        self.published = true;
+        self.with(&format!("jwks_uri = \"{uri}\""))
+    }
+
     fn text(&self, folder: &std::path::Path) -> String {
         let Self { id, name, top, oidc, redirect, .. } = self;
         let mut text = format!(
@@ -103,6 +111,7 @@ impl Made {
                     .unwrap();
             }
             Auth::Public => text.push_str("authentication = \"none\"\n"),
+            Auth::Key if self.published => text.push_str("authentication = \"private_key_jwt\"\n"),
             Auth::Key => {
                 let file = format!("{id}.jwks.json");
                 std::fs::write(folder.join(&file), json!({ "keys": [self.key.public] }).to_string()).unwrap();
