@@ -47,22 +47,17 @@ pub(super) fn run(check: &Check, out: &mut Out) -> Result<(), Failure> {
         counted(config.licences.len(), "licence"),
         counted(config.warnings.len(), "warning"),
     ));
-    explain(&clients, out);
+    clients.iter().flat_map(explained).for_each(|line| out.line(&line));
     if check.live { wait_for(all_live(&config, &ilses, out))? } else { Ok(()) }
 }
 
-/// Says what each client of the OpenID Provider will receive, and what is weaker than it need be.
-fn explain(clients: &[Client], out: &mut Out) {
-    for client in clients {
-        let Explained { facts, weak } = client.explain();
-        out.line(&format!("vendor {} (OpenID Connect)", client.vendor().id));
-        for fact in facts {
-            out.line(&format!("  {fact}"));
-        }
-        for weak in weak {
-            out.line(&format!("  weak: {weak}"));
-        }
-    }
+/// What a client of the OpenID Provider will receive, and what is weaker than it need be, in lines.
+pub(super) fn explained(client: &Client) -> Vec<String> {
+    let Explained { facts, weak } = client.explain();
+    let mut lines = vec![format!("vendor {} (OpenID Connect)", client.vendor().id)];
+    lines.extend(facts.iter().map(|fact| format!("  {fact}")));
+    lines.extend(weak.iter().map(|weak| format!("  weak: {weak}")));
+    lines
 }
 
 async fn all_live(config: &Config, ilses: &Ilses, out: &mut Out) -> Result<(), Failure> {
@@ -85,7 +80,7 @@ async fn all_live(config: &Config, ilses: &Ilses, out: &mut Out) -> Result<(), F
 /// What other rooms read.
 pub(super) struct Opaque {
     ilses: Ilses,
-    clients: Vec<Client>,
+    pub(super) clients: Vec<Client>,
     pub(super) problems: Vec<Problem>,
 }
 

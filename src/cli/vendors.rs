@@ -112,8 +112,12 @@ pub(super) fn run(vendors: &Vendors, out: &mut Out) -> Result<(), Failure> {
     let config = load(&vendor.config, out)?;
     let secret = vendor.authentication.has_secret().then(new_secret);
     let lines = lines(vendor, &config, secret.as_ref());
-    check_lines(vendor, &lines, out)?;
+    let explained = check_lines(vendor, &lines, out)?;
     out.line(lines.trim_end());
+    out.aside("");
+    for line in &explained {
+        out.aside(line);
+    }
     tell(vendor, &config, secret.as_ref(), out);
     Ok(())
 }
@@ -123,16 +127,19 @@ fn new_secret() -> Zeroizing<String> {
     Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(random::<32>()).as_slice()))
 }
 
-/// Reads the configuration as if it had the lines already.
-fn check_lines(vendor: &AddOidc, lines: &str, out: &mut Out) -> Result<(), Failure> {
+/// Reads the configuration as if it had the lines already; what `check` would say of the vendor.
+fn check_lines(vendor: &AddOidc, lines: &str, out: &mut Out) -> Result<Vec<String>, Failure> {
     let draft = config::read_with(&vendor.config, (NEW_LINES, lines), SystemClock.now());
-    let problems = check::opaque(&draft).problems;
+    let check::Opaque { clients, problems, .. } = check::opaque(&draft);
     for problem in &problems {
         out.trouble(&problem.to_string());
     }
     let ours = problems.iter().filter(|problem| &*problem.place.file == NEW_LINES).count();
     match (problems.len(), ours) {
-        (0, _) => Ok(()),
+        (0, _) => {
+            let client = clients.iter().find(|client| client.vendor().id.as_str() == vendor.id);
+            Ok(client.map(check::explained).unwrap_or_default())
+        }
         (all, 0) => Err(Failure::new(Exit::Configuration, counted(all, "problem"))),
         (_, ours) => Err(Failure::new(Exit::Usage, format!("{}; nothing was made", counted(ours, "problem")))),
     }

@@ -195,7 +195,7 @@ async fn readers_may_roam() {
     figure("sessions::readers_may_roam", "the same cookies from two other addresses", "accepted");
 }
 
-const DOORS: [&str; 24] = [
+const DOORS: [&str; 26] = [
     "/metrics",
     "/ready",
     "/live",
@@ -218,7 +218,10 @@ const DOORS: [&str; 24] = [
     "/..;/metrics",
     "/%2e%2e/metrics",
     "//metrics",
-    "/.well-known/openid-configuration",
+    // No library of the demo is an issuer of its own.
+    "/at/elmwood/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server/at/elmwood",
+    "/at/elmwood/oidc/jwks",
     "/.well-known/pomerium/jwks.json",
 ];
 
@@ -256,7 +259,7 @@ async fn public_hosts_give_nothing_away() {
         }
     }
     // On a vendor's host they are the vendor's, and only for whoever may see them; our own folder is empty.
-    for door in ["/metrics", "/.well-known/jwks.json", "/.git/config"] {
+    for door in ["/metrics", "/.well-known/jwks.json", "/.well-known/openid-configuration", "/.git/config"] {
         let page = stranger.get(&world.vendor_url("atlas", door)).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{door}");
     }

@@ -63,6 +63,7 @@ async fn nothing_about_a_thousand_patrons_leaves_the_hall() {
     assert_eq!(series(&early), series(&late), "the series do not depend on how many patrons came");
     readers.iter().for_each(|reader| seen.push_str(&reader.seen));
     println!("{} patrons read at {} vendors in {:?}", readers.len(), VENDORS.len(), start.elapsed());
+    println!("{} of them also at {}", CALLING * WAVE, PARTIES.join(" and "));
 
     let haystacks = haystacks(&mut world, [early, late], seen);
     search(&world, &scanner.join().unwrap(), &haystacks);
@@ -205,7 +206,7 @@ fn find_planted(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
         ("press", pii(200, 14), token(&format!("{{\"born\":\"{}\"}}", pii(200, 14))).into()),
         ("research", pii(300, 0), hex(digest(&SHA256, pii(300, 0).as_bytes()).as_ref()).into()),
         ("chronicle", pii(350, 6), token(&format!("{{\"sub\":\"{}\"}}", pii(350, 6))).into()),
-        ("lexicon", pii(360, 1), format!("code=x&state={}", escaped(&pii(360, 1))).into()),
+        ("lexicon", pii(360, 2), format!("code=x&state={}", escaped(&pii(360, 2))).into()),
         ("log", pii(400, 1), format!(" path=/login?pin={} ", pii(400, 1)).into()),
         ("metrics", pii(500, 5), format!("x{{who=\"{}\"}} 1\n", pii(500, 5)).into()),
         ("browsers", pii(600, 6), escaped(&pii(600, 6)).into()),

@@ -4,3 +4,4 @@ mod demo;
 mod hostile;
 mod journey;
 mod onboarding;
+mod ssrf;

@@ -141,4 +141,14 @@ async fn keys_of_the_provider_rotate_apart_from_those_for_assertions() {
     let after = published(&world).await;
     assert!(after.len() == 6 && before.iter().all(|kid| after.contains(kid)));
     assert_eq!(keys(&["show"]), assertions, "the other ring is as it was");
+    // Where there are none yet, all three are made.
+    let other = world.path("config").with_file_name("other.toml");
+    let text = std::fs::read_to_string(world.path("config")).unwrap();
+    std::fs::write(&other, text.replace("state_dir = \"state\"", "state_dir = \"elsewhere\"")).unwrap();
+    let make = |more: &[&str]| {
+        let output = vestibule(&[&["keys", "new", "--oidc", "--config", other.to_str().unwrap()], more].concat(), "");
+        assert!(output.status.success(), "{}", printed(&output));
+        String::from_utf8(output.stdout).unwrap().lines().count()
+    };
+    assert_eq!((make(&["--algorithm", "ES256"]), make(&[])), (1, 3));
 }
