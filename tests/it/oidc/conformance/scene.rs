@@ -24,7 +24,6 @@ pub(in crate::oidc) struct Made {
     redirect: String,
     key: Arc<Key>,
     fapi: bool,
-    published: bool,
     algorithm: Algorithm,
 }
 
@@ -40,7 +39,6 @@ impl Made {
             redirect: format!("https://{id}.example/cb"),
             key: Arc::new(Key::new("ES256")),
             fapi: false,
-            published: false,
             algorithm: Algorithm::RS256,
         }
     }
@@ -88,12 +86,6 @@ impl Made {
         self
     }
 
-    /// With keys that the vendor publishes.
-    pub(in crate::oidc) fn keys_at(mut self, uri: &str) -> Self {
-        self.published = true;
-        self.with(&format!("jwks_uri = \"{uri}\""))
-    }
-
     fn text(&self, folder: &std::path::Path) -> String {
         let Self { id, name, top, oidc, redirect, .. } = self;
         let mut text = format!(
@@ -111,7 +103,6 @@ impl Made {
                     .unwrap();
             }
             Auth::Public => text.push_str("authentication = \"none\"\n"),
-            Auth::Key if self.published => text.push_str("authentication = \"private_key_jwt\"\n"),
             Auth::Key => {
                 let file = format!("{id}.jwks.json");
                 std::fs::write(folder.join(&file), json!({ "keys": [self.key.public] }).to_string()).unwrap();

@@ -4,7 +4,7 @@ mod authorize;
 mod codes;
 mod crowds;
 mod echo;
-mod elsewhere;
+mod issuers;
 mod secrets;
 
 use super::conformance::rp::{Asked, Auth, Reply, Rp, User};

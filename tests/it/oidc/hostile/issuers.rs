@@ -1,54 +1,8 @@
-//! Requests of ours to addresses of a vendor, and issuers beside each other: neither is a way to somewhere else.
-use super::super::conformance::jose::{now, random};
-use super::super::conformance::listener::{Heard, Listener, Says};
+//! Issuers beside each other: what is said to one is not said to the other (RFC 9700 §4.4).
+use super::super::conformance::jose::{now, peek, random};
 use super::super::conformance::rp::{Auth, Call, User};
-use super::super::conformance::rp_logout::{Left, leave, leaving};
 use super::super::conformance::scene::{Made, Scene};
-use crate::support::figure;
 use serde_json::json;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
-
-/// Nothing came within a while.
-async fn silent(heard: &mut UnboundedReceiver<Heard>, what: &str) {
-    let came = tokio::time::timeout(Duration::from_secs(3), heard.recv()).await;
-    assert!(came.is_err(), "{what}: {came:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn addresses_inside_are_not_asked_for_keys_nor_told_of_sign_outs() {
-    let says: Says = Arc::new(|_| (200, "application/json", "{\"keys\":[]}".to_owned()));
-    let mut inside = Listener::start(says).await;
-    let folder = tempfile::tempdir().unwrap();
-    let trust = format!("ca_file = {:?}", inside.authority(folder.path()));
-    let port = inside.port;
-    let hosts = ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "0.0.0.0"];
-    let ids = ["told-0", "told-1", "told-2", "told-3", "told-4", "told-5", "told-6"];
-    let vendors = ids.iter().zip(hosts).map(|(id, host)| {
-        let uri = format!("backchannel_logout_uri = \"https://{host}:{port}/told\"");
-        Made::new(id, Auth::Basic).top(&trust).with(&uri)
-    });
-    let keys = Made::new("keys", Auth::Key).top(&trust).keys_at(&format!("https://127.0.0.1:{port}/jwks"));
-    let scene = Scene::open(vendors.chain([keys]).collect(), None).await;
-    let rp = scene.rp("keys");
-    let call = rp.call(&scene, "introspection_endpoint").with("token", "x");
-    call.send(&scene).await.refused(&["invalid_client"]);
-    let mut user = User::new(&scene);
-    let mut last = None;
-    for id in ids {
-        let rp = scene.rp(id);
-        last = Some(scene.whole(&rp, &mut user, &rp.ask(&scene)).await);
-    }
-    let asked = leaving(&scene).with("id_token_hint", last.unwrap().id_token());
-    assert!(matches!(leave(&scene, &mut user, &asked).await, Left::Page(_)));
-    silent(&mut inside.heard, "an address inside was asked").await;
-    figure(
-        "oidc::hostile::elsewhere::addresses_inside_are_not_asked_for_keys_nor_told_of_sign_outs",
-        "spellings of loopback as a vendor's address, without leave (goal: none is connected to)",
-        &format!("{} tried, none", hosts.len() + 1),
-    );
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_library_s_own_issuer_and_the_common_one_know_nothing_of_each_other() {
@@ -81,7 +35,7 @@ async fn a_library_s_own_issuer_and_the_common_one_know_nothing_of_each_other() 
     call.send(&scene).await.refused(&["invalid_client"]);
     call.url = at("token_endpoint");
     let tokens = call.send(&scene).await.fine();
-    let claims = super::super::conformance::jose::peek(tokens.text("id_token"), 1);
+    let claims = peek(tokens.text("id_token"), 1);
     assert_eq!(claims["iss"], issuer.as_str());
     let token = tokens.text("access_token");
     assert_eq!(own.userinfo(&scene, token).send(&scene).await.status(), 401, "the common issuer does not know it");
