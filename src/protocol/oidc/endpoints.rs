@@ -25,8 +25,8 @@ use subtle::ConstantTimeEq;
 
 /// How long a pushed request waits for its browser.
 const PUSHED_LIFE: Duration = Duration::from_secs(60);
-/// How long it goes on to be good for a browser that came in time: as long as a sign-in may take.
-const PUSHED_KEPT: Duration = Duration::from_secs(15 * 60);
+/// How long the store keeps it: a browser that came in time carries all of it along, sealed, while its reader signs in.
+const PUSHED_KEPT: Duration = Duration::from_secs(65);
 /// The longest pushed request.
 const PUSHED_LONGEST: usize = 6 * 1024;
 /// How a pushed request is called (RFC 9126 §2.2).

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// How long a code is good (RFC 6749 §4.1.2; FAPI 2.0 §5.3.2.1 wants a minute at most).
 const CODE_LIFE: i64 = 60;
+/// How long the store keeps a code that nobody uses: no longer than it is good, so that a flood of requests of one client
+/// takes little room for a short time. The clocks of the two may be a moment apart.
+const UNSPENT_LIFE: Duration = Duration::from_secs(65);
 /// How long a code that gave a refresh token is remembered at most.
 const CHAIN_REMEMBERED: Duration = Duration::from_secs(11 * 60);
 
@@ -125,7 +128,7 @@ impl Grants {
         self.0.mark(Family::Grant, standing, Duration::from_secs(basis.left(now))).await?;
         let code = Code { basis, redirect_uri, nonce, challenge, issued: now.seconds(), gave: None };
         let bearer = Bearer::new();
-        self.0.put(Family::Code, &bearer, &code, Duration::from_secs(CODE_LIFE.unsigned_abs())).await?;
+        self.0.put(Family::Code, &bearer, &code, UNSPENT_LIFE).await?;
         Ok(bearer)
     }
 

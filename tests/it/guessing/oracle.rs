@@ -54,7 +54,7 @@ async fn one(visitor: Visitor, kind: usize, n: usize) -> (usize, Duration, Told)
 }
 
 /// The chance that one of the first takes longer than one of the second; ties count half.
-fn auc(first: &[Duration], second: &[Duration]) -> f64 {
+pub fn auc(first: &[Duration], second: &[Duration]) -> f64 {
     let mut second = second.to_vec();
     second.sort();
     let wins = first.iter().map(|one| {

@@ -8,6 +8,7 @@ mod frontchannel;
 pub(super) mod jose;
 pub(super) mod listener;
 mod plans;
+pub(super) mod reader;
 pub(super) mod rp;
 pub(super) mod rp_logout;
 pub(super) mod scene;

@@ -4,6 +4,7 @@ mod authorize;
 mod codes;
 mod crowds;
 mod echo;
+mod issuers;
 mod secrets;
 
 use super::conformance::rp::{Asked, Auth, Reply, Rp, User};

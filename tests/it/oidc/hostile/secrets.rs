@@ -3,25 +3,13 @@ use super::super::conformance::jose::random;
 use super::super::conformance::rp::Call;
 use super::super::conformance::scene::Scene;
 use super::scene;
+use crate::guessing::oracle::auc;
 use crate::support::figure;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Of each kind.
 const TRIES: usize = 600;
-
-/// The chance that one of the first takes longer than one of the second; ties count half.
-fn auc(first: &[Duration], second: &[Duration]) -> f64 {
-    let mut second = second.to_vec();
-    second.sort();
-    let wins = first.iter().map(|one| {
-        let below = second.partition_point(|other| other < one);
-        let equal = second.partition_point(|other| other <= one) - below;
-        2 * below + equal
-    });
-    let pairs = f64::from(u32::try_from(first.len() * second.len()).unwrap());
-    f64::from(u32::try_from(wins.sum::<usize>()).unwrap()) / 2.0 / pairs
-}
 
 /// One round: each kind in turn, beginning with another one each time. All answers must be the same.
 async fn round(scene: &Scene, calls: &[(&str, Box<dyn Fn() -> Call + Sync>)]) -> Vec<Vec<Duration>> {
