@@ -115,7 +115,9 @@ pub(super) fn run(vendors: &Vendors, out: &mut Out) -> Result<(), Failure> {
     let explained = check_lines(vendor, &lines, out)?;
     out.line(lines.trim_end());
     out.aside("");
-    explained.iter().for_each(|line| out.aside(line));
+    for line in &explained {
+        out.aside(line);
+    }
     tell(vendor, &config, secret.as_ref(), out);
     Ok(())
 }

@@ -114,7 +114,7 @@ struct Vendor {
 
 /// A vendor's side of its protocol.
 enum Part {
-    Gateway(Verifier),
+    Gateway(Box<Verifier>),
     OpenId(Box<RelyingParty>),
 }
 
@@ -136,7 +136,7 @@ impl VendorStandIn {
         let origin = format!("{}://{host}:{}", if tls.is_some() { "https" } else { "http" }, address.port());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (protocol, part) = match options.role {
-            Role::Gateway(trust) => ("gateway", Part::Gateway(Verifier::new(trust, &origin))),
+            Role::Gateway(trust) => ("gateway", Part::Gateway(Box::new(Verifier::new(trust, &origin)))),
             Role::OpenId(registration) => {
                 let party = RelyingParty::new(&options.id, registration, &origin, Arc::clone(&traffic));
                 ("oidc", Part::OpenId(Box::new(party)))

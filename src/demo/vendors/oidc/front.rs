@@ -164,7 +164,9 @@ async fn callback(name: &str, party: &RelyingParty, asked: Asked) -> Response<Bo
     };
     match arrival {
         Ok(arrival) => {
-            before.into_iter().for_each(|session| party.forget(session));
+            if let Some(session) = before {
+                party.forget(session);
+            }
             with_cookie(see_other(&arrival.target), &party.session_cookie(), &arrival.session, "Lax")
         }
         Err(trouble) => failed(name, &trouble),
