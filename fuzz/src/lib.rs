@@ -1,8 +1,9 @@
 //! What fuzz targets share: library systems and vendors made from a configuration, as an operator writes one.
 use std::collections::HashMap;
 use std::path::PathBuf;
-use vestibule::domain::Timestamp;
-use vestibule::domain::settings::Secrets;
+use std::sync::Arc;
+use vestibule::domain::settings::{Secrets, Table};
+use vestibule::domain::{Timestamp, Vendor};
 use vestibule::patron::fuzzing::Library;
 use vestibule::web::{HouseVendor, Learns};
 use zeroize::Zeroizing;
@@ -15,6 +16,9 @@ pub const PORT: u16 = 8443;
 
 /// The configuration of the targets.
 const CONFIGURATION: &str = include_str!("../vestibule.toml");
+
+/// Vendors that are clients of the OpenID Provider.
+const OIDC: &str = include_str!("../oidc.toml");
 
 /// A folder of this process's own, in memory where the machine has that.
 ///
@@ -41,10 +45,29 @@ impl Secrets for OneSecret {
     }
 }
 
-fn draft() -> vestibule::config::Draft {
+/// Every file holds this.
+pub struct FileSecret(pub Vec<u8>);
+
+impl Secrets for FileSecret {
+    fn file(&self, _: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+        Ok(Zeroizing::new(self.0.clone()))
+    }
+
+    fn environment(&self, _: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+        Err("expected a variable".to_owned())
+    }
+}
+
+/// Every client of the OpenID Provider, with its `[vendor.oidc]` table.
+#[must_use]
+pub fn oidc_vendors() -> Vec<(Arc<Vendor>, Table)> {
+    draft(OIDC).protocols.into_iter().filter_map(|found| Some((found.vendor?, found.settings))).collect()
+}
+
+fn draft(configuration: &str) -> vestibule::config::Draft {
     let folder = folder("configuration");
     let path = folder.join("vestibule.toml");
-    std::fs::write(&path, CONFIGURATION).expect("a file");
+    std::fs::write(&path, configuration).expect("a file");
     let draft = vestibule::config::read(&path, NOON);
     let _ = std::fs::remove_dir_all(folder);
     draft
@@ -56,7 +79,7 @@ fn draft() -> vestibule::config::Draft {
 /// When the configuration does not hold them.
 #[must_use]
 pub fn libraries() -> Vec<Library> {
-    let draft = draft();
+    let draft = draft(CONFIGURATION);
     assert!(draft.ilses.len() >= 8, "{} library systems", draft.ilses.len());
     draft.ilses.iter().map(|ils| Library::new(&ils.table, &OneSecret).expect("a library system")).collect()
 }
@@ -67,7 +90,7 @@ pub fn libraries() -> Vec<Library> {
 /// When the configuration does not hold them.
 #[must_use]
 pub fn vendors() -> Vec<HouseVendor> {
-    let vendors: HashMap<_, _> = draft()
+    let vendors: HashMap<_, _> = draft(CONFIGURATION)
         .protocols
         .into_iter()
         .filter_map(|settings| settings.vendor)

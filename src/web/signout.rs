@@ -41,9 +41,8 @@ pub(super) async fn leave_for(visit: &Visit, leaving: Leaving) -> Response {
         Err(problem) => return visit.problem(problem, &Scene::of(None)),
     };
     let Some((vendor, sid)) = &leaving.session else { return asked(visit, onward).await };
-    let known = match visit.front.sessions.introduced(&session).await {
-        Ok(known) => known,
-        Err(_) => return visit.problem(ProblemPage::StoreDown, &Scene::of(None)),
+    let Ok(known) = visit.front.sessions.introduced(&session).await else {
+        return visit.problem(ProblemPage::StoreDown, &Scene::of(None));
     };
     if !known.iter().any(|known| known.vendor == *vendor && known.sid == *sid) {
         return asked(visit, onward).await;

@@ -3,7 +3,7 @@
 //! one that is slow or gone delays no other. What waits is lost with the process.
 use super::client::{Backchannel, Client};
 use crate::domain::VendorId;
-use crate::egress::Errands;
+use crate::egress::{ErrandFailed, Errands, NotConnected};
 use crate::telemetry::{Delivery, Event, Telemetry};
 use http::StatusCode;
 use parking_lot::Mutex;
@@ -161,6 +161,10 @@ impl Lane {
             Ok(StatusCode::OK | StatusCode::NO_CONTENT) => Try::Ended(Delivery::Delivered, ""),
             Ok(StatusCode::BAD_REQUEST) => Try::Ended(Delivery::Refused, "status_400"),
             Ok(_) => Try::Again("status"),
+            // The configuration decides where requests may go, and it will decide the same in a minute.
+            Err(failed @ (ErrandFailed::Address | ErrandFailed::Connect(NotConnected::Forbidden))) => {
+                Try::Ended(Delivery::GivenUp, failed.cause())
+            }
             Err(failed) => Try::Again(failed.cause()),
         }
     }

@@ -41,16 +41,16 @@ impl Bearer {
 
     /// The name under which the store knows it.
     pub(super) fn name(&self) -> [u8; 32] {
-        self.digest(b"name")
+        self.digest(*b"name")
     }
 
     fn seal_key(&self) -> Option<RandomizedNonceKey> {
-        let key = Zeroizing::new(self.digest(b"seal"));
+        let key = Zeroizing::new(self.digest(*b"seal"));
         RandomizedNonceKey::new(&AES_256_GCM, key.as_slice()).ok()
     }
 
-    fn digest(&self, purpose: &[u8; 4]) -> [u8; 32] {
-        digest(&[purpose, self.0.as_bytes()])
+    fn digest(&self, purpose: [u8; 4]) -> [u8; 32] {
+        digest(&[&purpose, self.0.as_bytes()])
     }
 }
 

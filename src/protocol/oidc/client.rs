@@ -99,11 +99,6 @@ impl RedirectUri {
         Some(Self { text: text.to_owned(), host, loopback: loopback.then_some(url) })
     }
 
-    /// The origin of `given`, which is this address, perhaps at another port.
-    pub(super) fn origin_of(&self, given: &str) -> String {
-        web_address(given).map_or_else(String::new, |url| url.origin().ascii_serialization())
-    }
-
     /// Whether `given` is this address: the same text, or for loopback the same but for the port.
     pub(super) fn is(&self, given: &str) -> bool {
         if self.text == given {
@@ -115,6 +110,11 @@ impl RedirectUri {
         };
         own.set_port(None).is_ok() && url.set_port(None).is_ok() && own == url
     }
+}
+
+/// The origin of an address that was found to be one of a client's.
+pub(super) fn origin_of(given: &str) -> String {
+    web_address(given).map_or_else(String::new, |url| url.origin().ascii_serialization())
 }
 
 /// An absolute address with a host, without user and password.
@@ -143,6 +143,10 @@ pub(super) struct Sector {
 }
 
 /// A vendor as a client.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the configuration, and they are told apart by name"
+)]
 pub struct Client {
     pub(super) vendor: Arc<Vendor>,
     pub(super) id: String,

@@ -118,7 +118,7 @@ pub(super) struct NotAuthenticated {
 
 impl NotAuthenticated {
     /// The `error` of the answer; `None` where we cannot tell (status 503).
-    pub(super) const fn code(&self) -> Option<&'static str> {
+    pub(super) const fn code(self) -> Option<&'static str> {
         match self.cause {
             Cause::Several => Some("invalid_request"),
             Cause::Store => None,
@@ -131,7 +131,7 @@ impl NotAuthenticated {
 enum Shown<'a> {
     Basic { id: String, secret: String },
     Post { id: &'a str, secret: &'a str },
-    Assertion(Assertion<'a>),
+    Assertion(Box<Assertion<'a>>),
     Name(&'a str),
 }
 
@@ -206,7 +206,7 @@ fn shown<'a>(attempt: &Attempt<'a>) -> Result<Shown<'a>, Cause> {
         return basic(authorization, id);
     }
     if asserts {
-        return asserted(form, id).map(Shown::Assertion);
+        return asserted(form, id).map(|assertion| Shown::Assertion(Box::new(assertion)));
     }
     match (id, form.get("client_secret")) {
         (Some(id), Some(secret)) => Ok(Shown::Post { id, secret }),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the crate's type has no field for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the names and types are those of the specifications")]
 struct Additional {
     end_session_endpoint: String,
     pushed_authorization_request_endpoint: String,

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 
 /// The name of the field.
-const FIELD: &str = "dpop";
+pub(super) const FIELD: &str = "dpop";
 /// The `typ` of a proof.
 const TYPE: &str = "dpop+jwt";
 /// How far the sender's clock may be from ours, in seconds.

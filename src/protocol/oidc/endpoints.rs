@@ -51,7 +51,7 @@ struct Pushed {
 }
 
 #[derive(Serialize)]
-struct Inactive {
+struct NoToken {
     active: bool,
 }
 
@@ -61,7 +61,7 @@ struct Confirmation<'a> {
 }
 
 #[derive(Serialize)]
-struct Active<'a> {
+struct Introspection<'a> {
     active: bool,
     iss: &'a str,
     client_id: &'a str,
@@ -108,9 +108,8 @@ impl From<NotGranted> for Failed {
 impl Failed {
     fn answer(&self) -> Response<Bytes> {
         match self {
-            Self::Down => unavailable(),
+            Self::Down | Self::Proof(BadProof::Store) => unavailable(),
             Self::Grant(code, text) => error(StatusCode::BAD_REQUEST, code, text),
-            Self::Proof(BadProof::Store) => unavailable(),
             Self::Proof(_) => error(StatusCode::BAD_REQUEST, "invalid_dpop_proof", "the DPoP proof is not acceptable"),
             Self::Client(why) => match why.code() {
                 None => unavailable(),
@@ -135,11 +134,11 @@ impl Provider {
         let attempt = Attempt { authorization: fields.next(), several: fields.next().is_some(), form: &form };
         let checks = Checks { issuer: &at.issuer, keys: &self.keys, replays: &self.replays, now: call.now };
         let client = authenticate(&|id| self.client_at(at, id), &attempt, &checks).await;
-        let client = client.inspect_err(|why| self.not_recognised(at, &form, why))?;
+        let client = client.inspect_err(|why| self.not_recognised(at, &form, *why))?;
         Ok((client, form))
     }
 
-    fn not_recognised(&self, at: &At<'_>, form: &Parameters, why: &NotAuthenticated) {
+    fn not_recognised(&self, at: &At<'_>, form: &Parameters, why: NotAuthenticated) {
         // Only a vendor of the configuration is named; what else was sent is not.
         let vendor = form.get("client_id").and_then(|id| self.client_at(at, id)).map(|client| &client.vendor.id);
         let down = matches!(why.cause, Cause::Store | Cause::NoKeys);
@@ -256,9 +255,16 @@ impl Provider {
         let Some(found) = found.filter(|found| self.client_at(at, &found.basis.client).is_some()) else {
             return refused();
         };
+        let bound = found.basis.jkt.is_some();
         match self.holds_key(at, call, (scheme, &token), &found).await {
             Ok(true) => json(StatusCode::OK, &found.basis.told),
-            Ok(false) => refused(),
+            Ok(false) if !bound => refused(),
+            // Whoever holds the key is to know how to show it (RFC 9449 §7.1).
+            Ok(false) => {
+                let text = "the access token is bound to a key: expected scheme DPoP and a proof";
+                let response = error(StatusCode::UNAUTHORIZED, "invalid_token", text);
+                challenge(response, "DPoP error=\"invalid_token\", algs=\"ES256 PS256 EdDSA\"")
+            }
             Err(BadProof::Store) => unavailable(),
             Err(_) => {
                 let text = "the DPoP proof is not acceptable";
@@ -355,7 +361,7 @@ impl Provider {
         match self.grants.find(token, call.now).await {
             Err(StoreError) => unavailable(),
             Ok(Some(token)) if token.basis.client == client.id => json(StatusCode::OK, &active(at, &token)),
-            Ok(_) => json(StatusCode::OK, &Inactive { active: false }),
+            Ok(_) => json(StatusCode::OK, &NoToken { active: false }),
         }
     }
 
@@ -383,8 +389,8 @@ const fn token_type(basis: &Basis) -> &'static str {
     if basis.jkt.is_some() { "DPoP" } else { "Bearer" }
 }
 
-fn active<'a>(at: &'a At<'_>, token: &'a Token) -> Active<'a> {
-    Active {
+fn active<'a>(at: &'a At<'_>, token: &'a Token) -> Introspection<'a> {
+    Introspection {
         active: true,
         iss: &at.issuer,
         client_id: &token.basis.client,

@@ -11,8 +11,12 @@ mod discovery;
 mod dpop;
 mod endpoints;
 mod explain;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grants;
 mod jws;
+#[cfg(test)]
+mod key_holder;
 mod key_set;
 mod key_source;
 mod logout;

@@ -1,5 +1,5 @@
 //! Authorization requests (OpenID Connect Core §3.1.2): what is read, what is refused and how, and what waits.
-use super::client::{Client, RedirectUri};
+use super::client::{Client, origin_of};
 use super::parameters::Parameters;
 use super::signer::Signer;
 use crate::domain::LibraryId;
@@ -64,12 +64,11 @@ pub(super) enum Bad {
     /// Nobody can be told but the patron.
     Page(Rejected),
     /// The client is told.
-    Back(Fault, Return),
+    Back(Fault, Box<Return>),
 }
 
 /// Where an answer goes.
 pub(super) struct Return {
-    pub(super) uri: RedirectUri,
     pub(super) given: String,
     pub(super) mode: ResponseMode,
     pub(super) state: Option<String>,
@@ -103,14 +102,14 @@ pub(super) fn read(
         return Err(Bad::Page(Rejected::Malformed));
     }
     let given = parameters.get("redirect_uri").ok_or(Bad::Page(Rejected::RedirectUri))?;
-    let uri = client.redirect_uri(given).ok_or(Bad::Page(Rejected::RedirectUri))?;
+    client.redirect_uri(given).ok_or(Bad::Page(Rejected::RedirectUri))?;
     let form = parameters.get("response_mode") == Some("form_post");
     let mode = if form { ResponseMode::FormPost } else { ResponseMode::Query };
     // A state that cannot be given back to the letter is not given back at all.
     let state = parameters.get("state").filter(|state| !parameters.is_twice("state") && state.len() <= LONGEST);
     let back = |fault| {
         let (given, state) = (given.to_owned(), state.map(str::to_owned));
-        Bad::Back(fault, Return { uri: uri.clone(), given, mode, state })
+        Bad::Back(fault, Box::new(Return { given, mode, state }))
     };
     check(client, parameters, pushed.is_some()).map_err(back)?;
     let prompt = prompt(parameters).map_err(back)?;
@@ -215,7 +214,7 @@ fn max_age(parameters: &Parameters) -> Result<Option<i64>, Fault> {
 /// The subject of an ID token of ours for this client, however old (Core §3.1.2.1).
 fn hint(client: &Client, parameters: &Parameters, (signer, issuer): (&Signer, &str)) -> Result<Option<String>, Fault> {
     let Some(token) = parameters.get("id_token_hint") else { return Ok(None) };
-    let hinted = signer.hint(token, issuer).filter(|hinted| hinted.aud.iter().any(|aud| *aud == client.id));
+    let hinted = signer.hint(token, issuer).filter(|hinted| hinted.aud.contains(&client.id));
     hinted.map(|hinted| Some(hinted.sub)).ok_or(invalid("expected id_token_hint to be an ID token for this client"))
 }
 
@@ -232,21 +231,17 @@ impl Request {
             vendor: client.vendor.id.clone(),
             library: library.cloned(),
             wish: Wish { interaction, max_age: self.max_age, languages: self.languages.clone() },
-            origin: origin_of(client, &self.redirect_uri)?,
+            origin: origin_of(&self.redirect_uri),
             carried: serde_json::to_string(self).ok()?,
         })
     }
 
     /// The way back to the client with these fields, and with `state` and `iss` (RFC 9207).
     pub(super) fn back(&self, client: &Client, issuer: &str, fields: Vec<(&'static str, String)>) -> Option<Onward> {
-        let uri = client.redirect_uri(&self.redirect_uri)?.clone();
-        let back = Return { uri, given: self.redirect_uri.clone(), mode: self.mode, state: self.state.clone() };
+        client.redirect_uri(&self.redirect_uri)?;
+        let back = Return { given: self.redirect_uri.clone(), mode: self.mode, state: self.state.clone() };
         Some(back.with(issuer, fields))
     }
-}
-
-fn origin_of(client: &Client, given: &str) -> Option<String> {
-    client.redirect_uri(given).map(|uri| uri.origin_of(given))
 }
 
 impl Return {
@@ -255,9 +250,7 @@ impl Return {
         fields.extend(self.state.map(|state| ("state", state)));
         fields.push(("iss", issuer.to_owned()));
         match self.mode {
-            ResponseMode::FormPost => {
-                Onward::Form { origin: self.uri.origin_of(&self.given), action: self.given, fields }
-            }
+            ResponseMode::FormPost => Onward::Form { origin: origin_of(&self.given), action: self.given, fields },
             ResponseMode::Query => {
                 let glue = if self.given.contains('?') { '&' } else { '?' };
                 let query = Serializer::new(String::new()).extend_pairs(fields).finish();

@@ -1,4 +1,7 @@
 //! Vendors over OpenID Connect.
+mod conformance;
 mod demo;
+mod hostile;
 mod journey;
 mod onboarding;
+mod ssrf;

@@ -19,6 +19,7 @@ fn deliveries(telemetry: &Arc<Telemetry>, bounds: Bounds) -> LogoutDeliveries {
     LogoutDeliveries::new([errands("chronicle"), errands("lexicon")], telemetry, bounds)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a token may be missing, and this one is not")]
 fn fixed() -> Option<String> {
     Some("head.payload.signature".to_owned())
 }
@@ -87,6 +88,18 @@ async fn a_vendor_that_takes_nothing_is_given_up() {
     until(|| count(&telemetry, "chronicle", "given_up") == 1 && count(&telemetry, "lexicon", "given_up") == 1).await;
     assert_eq!(site.requests().len(), 1 + QUICK.pauses.len());
     assert!(deliveries.lanes.values().all(|lane| lane.len() == 0));
+}
+
+#[tokio::test]
+async fn an_address_that_may_not_be_asked_is_given_up_at_once() {
+    const FAR: &[Duration] = &[Duration::from_secs(600)];
+    let telemetry = telemetry();
+    let bounds = Bounds { pauses: FAR, ..QUICK };
+    for uri in ["https://127.0.0.2/out", "https://[::1]/out", "https://10.0.0.1/out", "http://169.254.169.254/out"] {
+        let client = client_told_at("chronicle", uri.parse().unwrap(), LONG);
+        deliveries(&telemetry, bounds).deliver(&client, fixed);
+    }
+    until(|| count(&telemetry, "chronicle", "given_up") == 4).await;
 }
 
 #[tokio::test]
