@@ -83,10 +83,13 @@ fn hash_of(value: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// A vendor's records, by the number in the address of the page.
+pub(super) type Records = HashMap<u32, Record>;
+
 /// The records in a vendor's traffic, by the number in the address of the page.
-pub(super) fn records(traffic: &[u8]) -> HashMap<u32, Record> {
+pub(super) fn records(traffic: &[u8]) -> Records {
     let text = String::from_utf8_lossy(traffic);
-    let mut records: HashMap<u32, Record> = HashMap::new();
+    let mut records = Records::new();
     for version in [" HTTP/1.1\r\n", " HTTP/2\r\n"] {
         for (at, _) in text.match_indices(version) {
             let target = text[..at].rsplit(' ').next().unwrap_or_default();
@@ -137,7 +140,7 @@ pub(super) fn pairs(readers: &[Reader], (one, one_name): Side<'_>, (other, other
 }
 
 /// A vendor's records and its id.
-pub(super) type Side<'r> = (&'r HashMap<u32, Record>, &'static str);
+pub(super) type Side<'r> = (&'r Records, &'static str);
 
 /// How much two records of the same reader have in common, and how much those of different readers do.
 #[derive(Debug)]

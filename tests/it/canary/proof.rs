@@ -1,7 +1,7 @@
 //! The proof itself, on the running demo.
 use super::crowd::{self, PARTIES, Reader};
 use super::dictionary;
-use super::join::{self, Record};
+use super::join::{self, Records};
 use super::leakscan::{Haystack, Hit, Needle, Scanner};
 use super::marks;
 use super::scanner_tests::Dice;
@@ -229,7 +229,7 @@ fn find_planted(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
     }
 }
 
-fn look_for_links(readers: &[Reader], records: &[HashMap<u32, Record>; 3], dice: &mut Dice) {
+fn look_for_links(readers: &[Reader], records: &[Records; 3], dice: &mut Dice) {
     let side = |at: usize| (&records[at], VENDORS[at]);
     for (one, other) in [(0, 1), (0, 2), (1, 2)] {
         let strolled = compare(readers, (side(one), side(other)), dice);
@@ -259,7 +259,7 @@ fn compare(readers: &[Reader], (one, other): (join::Side<'_>, join::Side<'_>), d
 }
 
 /// What a vendor over OpenID Connect holds of each visitor: their requests, and what it was told in exchange for a code.
-fn records_of_party(world: &World, readers: &[Reader], vendor: &'static str) -> HashMap<u32, Record> {
+fn records_of_party(world: &World, readers: &[Reader], vendor: &'static str) -> Records {
     let mut records = join::records(&world.received(vendor));
     records.retain(|mark, _| readers.iter().any(|r| r.told.contains_key(vendor) && r.marks[vendor] == *mark));
     for reader in readers {
@@ -271,11 +271,7 @@ fn records_of_party(world: &World, readers: &[Reader], vendor: &'static str) -> 
 }
 
 /// Vendors over OpenID Connect among themselves, and beside one of the gateway's; and their names for readers.
-fn look_for_links_of_parties(
-    readers: &[Reader],
-    (records, told): (&[HashMap<u32, Record>; 3], &[HashMap<u32, Record>; 2]),
-    dice: &mut Dice,
-) {
+fn look_for_links_of_parties(readers: &[Reader], (records, told): (&[Records; 3], &[Records; 2]), dice: &mut Dice) {
     let [chronicle, lexicon] = [(&told[0], PARTIES[0]), (&told[1], PARTIES[1])];
     let [atlas, press] = [(&records[0], VENDORS[0]), (&records[1], VENDORS[1])];
     for sides in [(chronicle, lexicon), (atlas, chronicle), (press, lexicon)] {
@@ -317,7 +313,7 @@ fn with_time_of_sign_in(pairs: &[join::Pair]) -> Vec<join::Pair> {
 }
 
 /// Names are each vendor's own, never shared by two readers, and sort neither by card nor by enrolment.
-fn look_at_names(readers: &[Reader], records: &[HashMap<u32, Record>; 3]) {
+fn look_at_names(readers: &[Reader], records: &[Records; 3]) {
     let mut all = HashSet::new();
     for (vendor, records) in VENDORS.into_iter().zip(records) {
         let visitors: Vec<_> = readers.iter().filter_map(|r| Some((r, r.marks.get(vendor)?))).collect();
@@ -339,7 +335,7 @@ fn look_at_names(readers: &[Reader], records: &[HashMap<u32, Record>; 3]) {
     }
 }
 
-fn try_the_dictionary(world: &World, (records, told): (&[HashMap<u32, Record>; 3], &[HashMap<u32, Record>; 2])) {
+fn try_the_dictionary(world: &World, (records, told): (&[Records; 3], &[Records; 2])) {
     let start = Instant::now();
     let records = records.iter().chain(told).flat_map(HashMap::values);
     let pseudonyms: HashSet<[u8; 8]> = records.filter_map(|r| Some(dictionary::first_bytes(r.name()?))).collect();

@@ -26,8 +26,9 @@ struct Signer {
 
 impl Signer {
     fn new(kid: &str, algorithm: Algorithm) -> Self {
-        let kind = if algorithm == Algorithm::RS256 { &rcgen::PKCS_RSA_SHA256 } else { &rcgen::PKCS_ECDSA_P256_SHA256 };
-        let der = KeyPair::generate_for(kind).unwrap().serialize_der();
+        let family =
+            if algorithm == Algorithm::RS256 { &rcgen::PKCS_RSA_SHA256 } else { &rcgen::PKCS_ECDSA_P256_SHA256 };
+        let der = KeyPair::generate_for(family).unwrap().serialize_der();
         let key = match algorithm {
             Algorithm::RS256 => EncodingKey::from_rsa_der(&inner_rsa_key(&der)),
             _ => EncodingKey::from_ec_der(&der),
@@ -400,11 +401,14 @@ async fn only_the_agreed_algorithm_and_the_published_keys_count() {
     assert_eq!(world.provider.script.lock().keys_asked, asked + 1);
 }
 
+/// What a provider might send back, of a `state` and an issuer.
+type Answer = fn(&str, &str) -> String;
+
 #[tokio::test]
 async fn an_answer_must_fit_its_request_and_its_browser() {
     let world = World::usual().await;
     let iss = issuer(world.provider.address);
-    let answers: [(fn(&str, &str) -> String, &str); 5] = [
+    let answers: [(Answer, &str); 5] = [
         (|state, _| format!("code=code-1&state={state}"), "not come from your library"),
         (|state, _| format!("code=code-1&state={state}&iss=https://evil.example"), "not come from your library"),
         (|_, iss| format!("code=code-1&state=another&iss={iss}"), "no sign-in of that state"),
