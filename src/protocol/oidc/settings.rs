@@ -122,8 +122,9 @@ fn authentication(settings: &Reader<'_>, fapi: bool) -> Option<Authentication> {
 
 fn secret(settings: &Reader<'_>) -> Option<SecretDigest> {
     settings.required("client_secret_sha256", A_DIGEST, |text| {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        Some(SecretDigest(bytes.try_into().ok()?))
+        let digest = SecretDigest(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?);
+        // What comes out of a script whose variable is not set.
+        (!digest.fits("")).then_some(digest)
     })
 }
 
