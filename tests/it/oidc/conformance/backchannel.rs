@@ -18,7 +18,7 @@ static HEARD: Mutex<Option<tokio::sync::mpsc::UnboundedReceiver<Heard>>> = Mutex
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backchannel_logout() {
     let rows = rows![
-        "oidcc-backchannel-logout-discovery-endpoint-verification": "backchannel_logout_supported and …_session_supported" => (discovery);
+        "oidcc-backchannel-logout-discovery-endpoint-verification": "backchannel_logout_supported and …_session_supported" => (at once discovery);
         "oidcc-backchannel-rp-initiated-logout": "a logout token in a form, and prompt=none fails" => (logout);
     ];
     let name = "oidcc-backchannel-rp-initiated-logout-certification-test-plan";
@@ -33,12 +33,12 @@ async fn backchannel_logout() {
 
 /// A vendor that is told at a listener.
 pub(in crate::oidc) fn told_at(made: Made, listener: &Listener, folder: &std::path::Path) -> Made {
-    let authority = listener.authority(folder);
+    let authority = listener.authority(folder).display().to_string();
     made.top(&format!("ca_file = {authority:?}\nprivate_addresses = [\"127.0.0.1\"]"))
         .with(&format!("backchannel_logout_uri = \"{}\"", listener.url("/told?by=vestibule")))
 }
 
-async fn discovery(scene: Arc<Scene>) {
+fn discovery(scene: &Scene) {
     for name in ["backchannel_logout_supported", "backchannel_logout_session_supported"] {
         assert_eq!(scene.metadata[name], true, "{name}");
     }

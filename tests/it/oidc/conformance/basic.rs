@@ -5,6 +5,7 @@ use super::rp::{Asked, Auth, Call, Landed, Rp, User};
 use super::scene::{Done, Made, Scene, header, look_random, told_only};
 use super::{Plan, Row, rows};
 use crate::support::served::vestibule;
+use jsonwebtoken::Algorithm;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,8 @@ fn vendors() -> Vec<Made> {
         Made::new("basic", Auth::Basic),
         Made::new("post", Auth::Post),
         Made::new("waived", Auth::Basic).with("pkce = \"optional\""),
+        Made::new("es", Auth::Basic).signed_with(Algorithm::ES256),
+        Made::new("ed", Auth::Basic).signed_with(Algorithm::EdDSA),
         Made::new("refresh", Auth::Basic).with("refresh_tokens = true"),
         Made::new("refresh-two", Auth::Basic).with("refresh_tokens = true"),
     ]
@@ -114,9 +117,16 @@ async fn id_token_signature(scene: Arc<Scene>) {
     let header = header(done.id_token());
     assert_eq!(header["alg"], "RS256");
     assert!(header["kid"].is_string());
+    // `whole` looks for the algorithm that is configured.
+    for id in ["es", "ed"] {
+        let rp = scene.rp(id);
+        scene.whole(&rp, &mut User::new(&scene), &rp.ask(&scene)).await;
+    }
 }
 
 async fn id_token_unsigned(scene: Arc<Scene>) {
+    let done = with(&scene, "id_token_signed_response_alg", "none").await;
+    assert_eq!(header(done.id_token())["alg"], "RS256", "a request cannot ask for that");
     let algorithms = discovery::list(&scene.metadata, "id_token_signing_alg_values_supported");
     assert!(algorithms.iter().all(|a| a != "none"));
     let text = std::fs::read_to_string(scene.served.config()).unwrap();

@@ -38,8 +38,8 @@ pub(super) struct Row {
     waits: bool,
 }
 
-/// Rows of a table: `NAME: ASSERTS => TEST`, `… => apart "REASON"`, or `… => apart "REASON", but TEST`; `waits` before
-/// the test where it mostly waits.
+/// Rows of a table: `NAME: ASSERTS => (TEST)`, `… => (apart "REASON")` or `… => (apart "REASON", but TEST)`; `waits` before
+/// the test where it mostly waits, `at once` before one that waits for nothing at all.
 macro_rules! rows {
     ($($name:literal: $asserts:literal => ($($what:tt)+));+ $(;)?) => { vec![$($crate::oidc::conformance::row!($name, $asserts, $($what)+)),+] };
 }
@@ -54,6 +54,15 @@ macro_rules! row {
             asserts: $asserts,
             test: Some(|s| Box::pin($test(s))),
             apart: Some($why),
+            waits: false,
+        }
+    };
+    ($name:literal, $asserts:literal, at once $test:ident) => {
+        $crate::oidc::conformance::Row {
+            name: $name,
+            asserts: $asserts,
+            test: Some(|s| Box::pin(async move { $test(&s) })),
+            apart: None,
             waits: false,
         }
     };
@@ -117,8 +126,8 @@ impl Plan {
         let reached = format!("{passed} pass, {apart} do not apply, {} fail", failed.len());
         figure(self.test, &format!("{}: {count} tests of the suite", self.name), &reached);
         let log = scene.served.log();
-        let log: Vec<_> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
-        let told = (failed.join("\n"), log[log.len().saturating_sub(40)..].join("\n"));
+        let lines: Vec<_> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
+        let told = (failed.join("\n"), lines[lines.len().saturating_sub(40)..].join("\n"));
         assert!(failed.is_empty(), "{} of {count} failed:\n{}\n{}", failed.len(), told.0, told.1);
     }
 }
@@ -133,7 +142,7 @@ fn run(row: &Row, scene: &Arc<Scene>, room: &Arc<Semaphore>) -> tokio::task::Joi
         let done = tokio::spawn(test(scene)).await;
         drop(permit);
         done.map_err(|error| match error.into_panic().downcast::<String>() {
-            Ok(text) => *text,
+            Ok(said) => *said,
             Err(other) => other.downcast::<&str>().map_or_else(|_| "it panicked".to_owned(), |text| text.to_string()),
         })
     })

@@ -18,7 +18,7 @@ const INITIATE: &str = "https://third.example/initiate?tenant=1";
 async fn third_party_initiated_login() {
     let rows = rows![
         "oidcc-3rdparty-init-login": "initiate_login_uri is registered; here: the portal's tile leads there with iss" => (initiated);
-        "oidcc-3rdparty-init-login-nonhttps": "invalid_client_metadata; here: `check` refuses it" => (initiated_in_the_clear);
+        "oidcc-3rdparty-init-login-nonhttps": "invalid_client_metadata; here: `check` refuses it" => (at once initiated_in_the_clear);
     ];
     let name = "oidcc-3rdparty-init-login-certification-test-plan";
     let plan = Plan { name, test: "oidc::conformance::plans::third_party_initiated_login", rows };
@@ -32,7 +32,7 @@ async fn dynamic() {
         "oidcc-redirect-uri-query-OK": "a registered query comes back" => (query_ok);
         "oidcc-redirect-uri-query-mismatch": "an error page" => (query_mismatch);
         "oidcc-redirect-uri-query-added": "an error page" => (query_added);
-        "oidcc-redirect-uri-regfrag": "a fragment is refused at registration; here: `check` refuses it" => (fragment);
+        "oidcc-redirect-uri-regfrag": "a fragment is refused at registration; here: `check` refuses it" => (at once fragment);
         "oidcc-ensure-redirect-uri-in-authorization-request": "missing with two registered: an error page" => (missing_with_two);
         "oidcc-server-rotate-keys": "a new kid appears, the old one stays" => (rotate_keys);
         "oidcc-registration-*": "registration, management, logo, policy, terms, sector documents" => (apart STATIC);
@@ -85,8 +85,8 @@ fn refused(scene: &Scene, from: &str, to: &str, key: &str) {
     assert!(!said.status.success() && told.contains(key), "{told}");
 }
 
-async fn initiated_in_the_clear(scene: Arc<Scene>) {
-    refused(&scene, INITIATE, "http://third.example/initiate", "initiate_login_uri");
+fn initiated_in_the_clear(scene: &Scene) {
+    refused(scene, INITIATE, "http://third.example/initiate", "initiate_login_uri");
 }
 
 async fn query_ok(scene: Arc<Scene>) {
@@ -108,8 +108,8 @@ async fn query_added(scene: Arc<Scene>) {
     User::new(&scene).go(&asked).await.error_page();
 }
 
-async fn fragment(scene: Arc<Scene>) {
-    refused(&scene, "https://basic.example/cb", "https://basic.example/cb#fragment", "redirect_uris");
+fn fragment(scene: &Scene) {
+    refused(scene, "https://basic.example/cb", "https://basic.example/cb#fragment", "redirect_uris");
 }
 
 async fn missing_with_two(scene: Arc<Scene>) {

@@ -25,14 +25,13 @@ impl Answer {
     fn sent(to: &str, page: Page, registered: &str) -> Self {
         assert!(!to.contains('#'), "nothing goes into a fragment: {to}");
         // What the vendor has in its own query stays there.
-        let (at, query) =
-            match to.strip_prefix(registered).filter(|rest| rest.is_empty() || rest.starts_with(['?', '&'])) {
-                Some(rest) => (registered.to_owned(), rest.trim_start_matches(['?', '&']).to_owned()),
-                None => {
-                    let (at, query) = to.split_once('?').unwrap_or((to, ""));
-                    (at.to_owned(), query.to_owned())
-                }
-            };
+        let own = to.strip_prefix(registered).filter(|rest| rest.is_empty() || rest.starts_with(['?', '&']));
+        let (at, query) = if let Some(rest) = own {
+            (registered.to_owned(), rest.trim_start_matches(['?', '&']).to_owned())
+        } else {
+            let (at, query) = to.split_once('?').unwrap_or((to, ""));
+            (at.to_owned(), query.to_owned())
+        };
         let fields = parse(query.as_bytes()).into_owned().collect();
         Self { at, fields, posted: false, page }
     }

@@ -34,7 +34,7 @@ impl Wire {
     pub(in crate::oidc) async fn send(&self, request: Request<Bytes>) -> Page {
         let idle = self.idle.lock().unwrap().pop();
         let mut browser = idle.unwrap_or_else(|| Browser::new(&self.ca));
-        browser.agent = "relying-party/1".to_owned();
+        "relying-party/1".clone_into(&mut browser.agent);
         let page = browser.send(request).await;
         assert!(!page.headers.contains_key("set-cookie"), "a program gets no cookie from {}", page.url);
         self.idle.lock().unwrap().push(browser);

@@ -11,7 +11,7 @@ pub(in crate::oidc) const OUT: &str = "https://logout.example/out";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rp_initiated_logout() {
     let rows = rows![
-        "oidcc-rp-initiated-logout-discovery-endpoint-verification": "end_session_endpoint over https" => (discovery);
+        "oidcc-rp-initiated-logout-discovery-endpoint-verification": "end_session_endpoint over https" => (at once discovery);
         "oidcc-rp-initiated-logout": "back with the state, and prompt=none fails" => (logout);
         "oidcc-rp-initiated-logout-bad-post-logout-redirect-uri": "no redirect" => (bad_uri);
         "oidcc-rp-initiated-logout-modified-id-token-hint": "no redirect for a hint with alg none" => (modified_hint);
@@ -82,7 +82,7 @@ pub(in crate::oidc) async fn is_gone(scene: &Arc<Scene>, rp: &Rp, user: &mut Use
     assert_eq!(info.status(), 401, "the access token outlived its session: {}", info.told());
 }
 
-async fn discovery(scene: Arc<Scene>) {
+fn discovery(scene: &Scene) {
     assert!(scene.endpoint("end_session_endpoint").starts_with("https://"));
 }
 

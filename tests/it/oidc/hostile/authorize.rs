@@ -9,6 +9,81 @@ use serde_json::json;
 use std::sync::Arc;
 use url::form_urlencoded::byte_serialize;
 
+/// Almost `https://basic.example/cb`.
+const ALMOST: [&str; 54] = [
+    "https://basic.example/cb/",
+    "https://basic.example/cb/more",
+    "https://basic.example/cb/../cb",
+    "https://basic.example/x/../cb",
+    "https://basic.example//cb",
+    "https://basic.example/CB",
+    "https://basic.example/%63b",
+    "https://basic.example/cb%2f",
+    "https://basic.example/cb%2f..%2fevil",
+    "https://basic.example/cb%00",
+    "https://basic.example/cb%0d%0aX:%20y",
+    "https://basic.example/cb?",
+    "https://basic.example/cb?x=1",
+    "https://basic.example/cb#",
+    "https://basic.example/cb#x",
+    "https://basic.example/cb;x",
+    "https://basic.example/cb ",
+    " https://basic.example/cb",
+    "https://basic.example/cb\\",
+    "https://BASIC.example/cb",
+    "HTTPS://basic.example/cb",
+    "https://basic.example./cb",
+    "https://basic.example:443/cb",
+    "https://basic.example:8443/cb",
+    "https://basic.example@evil.example/cb",
+    "https://user@basic.example/cb",
+    "https://user:pass@basic.example/cb",
+    "https://evil.example/cb",
+    "https://evil.example/https://basic.example/cb",
+    "https://evil.example?https://basic.example/cb",
+    "https://evil.example#https://basic.example/cb",
+    "https://evil.example\\@basic.example/cb",
+    "https://basic.example\\@evil.example/cb",
+    "https://basic.example.evil.example/cb",
+    "https://evilbasic.example/cb",
+    "https://sub.basic.example/cb",
+    "https://b\u{430}sic.example/cb",
+    "https://basic\u{3002}example/cb",
+    "https:/basic.example/cb",
+    "https:basic.example/cb",
+    "//basic.example/cb",
+    "/cb",
+    "cb",
+    "*",
+    "https://*.example/cb",
+    "http://basic.example/cb",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "myapp://cb",
+    "https://127.0.0.1/cb",
+    "https://[::1]/cb",
+    "https://[::ffff:127.0.0.1]/cb",
+    "https://other.example/cb",
+    "",
+];
+
+/// Almost `http://[::1]/cb`, with a port.
+const ALMOST_NATIVE: [&str; 13] = [
+    "http://[::1]:5000/cb/",
+    "http://[::2]:5000/cb",
+    "http://127.0.0.1:5000/cb",
+    "http://localhost:5000/cb",
+    "http://[::ffff:127.0.0.1]:5000/cb",
+    "http://[0:0:0:0:0:0:0:1]:5000/cb",
+    "http://[::1].evil.example:5000/cb",
+    "http://[::1]:5000@evil.example/cb",
+    "http://user@[::1]:5000/cb",
+    "https://[::1]:5000/cb",
+    "http://[::1]:5000/cb?x=1",
+    "http://[::1]:99999/cb",
+    "http://[::1]:05000/cb",
+];
+
 /// Nobody is sent anywhere.
 async fn page(scene: &Arc<Scene>, what: &str, asked: &Asked) {
     match User::new(scene).go(asked).await {
@@ -22,81 +97,11 @@ async fn page(scene: &Arc<Scene>, what: &str, asked: &Asked) {
 async fn a_redirect_uri_is_compared_to_the_letter() {
     let scene = scene().await;
     let asked = scene.rp("basic").ask(&scene);
-    let variants = [
-        "https://basic.example/cb/",
-        "https://basic.example/cb/more",
-        "https://basic.example/cb/../cb",
-        "https://basic.example/x/../cb",
-        "https://basic.example//cb",
-        "https://basic.example/CB",
-        "https://basic.example/%63b",
-        "https://basic.example/cb%2f",
-        "https://basic.example/cb%2f..%2fevil",
-        "https://basic.example/cb%00",
-        "https://basic.example/cb%0d%0aX:%20y",
-        "https://basic.example/cb?",
-        "https://basic.example/cb?x=1",
-        "https://basic.example/cb#",
-        "https://basic.example/cb#x",
-        "https://basic.example/cb;x",
-        "https://basic.example/cb ",
-        " https://basic.example/cb",
-        "https://basic.example/cb\\",
-        "https://BASIC.example/cb",
-        "HTTPS://basic.example/cb",
-        "https://basic.example./cb",
-        "https://basic.example:443/cb",
-        "https://basic.example:8443/cb",
-        "https://basic.example@evil.example/cb",
-        "https://user@basic.example/cb",
-        "https://user:pass@basic.example/cb",
-        "https://evil.example/cb",
-        "https://evil.example/https://basic.example/cb",
-        "https://evil.example?https://basic.example/cb",
-        "https://evil.example#https://basic.example/cb",
-        "https://evil.example\\@basic.example/cb",
-        "https://basic.example\\@evil.example/cb",
-        "https://basic.example.evil.example/cb",
-        "https://evilbasic.example/cb",
-        "https://sub.basic.example/cb",
-        "https://b\u{430}sic.example/cb",
-        "https://basic\u{3002}example/cb",
-        "https:/basic.example/cb",
-        "https:basic.example/cb",
-        "//basic.example/cb",
-        "/cb",
-        "cb",
-        "*",
-        "https://*.example/cb",
-        "http://basic.example/cb",
-        "javascript:alert(1)",
-        "data:text/html,x",
-        "myapp://cb",
-        "https://127.0.0.1/cb",
-        "https://[::1]/cb",
-        "https://[::ffff:127.0.0.1]/cb",
-        "https://other.example/cb",
-        "",
-    ];
-    for variant in variants {
+    for variant in ALMOST {
         page(&scene, variant, &asked.clone().with("redirect_uri", variant)).await;
     }
     let native = scene.rp("native").ask(&scene);
-    for variant in [
-        "http://[::1]:5000/cb/",
-        "http://[::2]:5000/cb",
-        "http://127.0.0.1:5000/cb",
-        "http://localhost:5000/cb",
-        "http://[::ffff:127.0.0.1]:5000/cb",
-        "http://[0:0:0:0:0:0:0:1]:5000/cb",
-        "http://[::1].evil.example:5000/cb",
-        "http://[::1]:5000@evil.example/cb",
-        "http://user@[::1]:5000/cb",
-        "https://[::1]:5000/cb",
-        "http://[::1]:5000/cb?x=1",
-        "http://[::1]:99999/cb",
-        "http://[::1]:05000/cb",
-    ] {
+    for variant in ALMOST_NATIVE {
         page(&scene, variant, &native.clone().with("redirect_uri", variant)).await;
     }
     // The right one is taken, and so is any port of an application on the reader's own machine.
@@ -105,7 +110,7 @@ async fn a_redirect_uri_is_compared_to_the_letter() {
     figure(
         "oidc::hostile::authorize::a_redirect_uri_is_compared_to_the_letter",
         "redirect addresses that are almost right (goal: none led anywhere)",
-        &format!("{} tried, none", variants.len() + 13),
+        &format!("{} tried, none", ALMOST.len() + ALMOST_NATIVE.len()),
     );
 }
 

@@ -12,20 +12,20 @@ const FLOOD: usize = 8_000;
 const AT_ONCE: usize = 16;
 
 /// Sends requests of a kind from many connections, until all were sent or `lasts` is over; how often each status came.
-async fn flood<F, R>(lasts: Duration, send: F) -> Vec<(u16, usize)>
+async fn flood<F, R>(lasts: Duration, one: F) -> Vec<(u16, usize)>
 where
     F: Fn() -> R + Send + Sync + 'static,
     R: Future<Output = u16> + Send,
 {
-    let (sent, send) = (Arc::new(AtomicUsize::new(0)), Arc::new(send));
+    let (begun_so_far, make) = (Arc::new(AtomicUsize::new(0)), Arc::new(one));
     let begun = Instant::now();
     let all: Vec<_> = (0..AT_ONCE)
         .map(|_| {
-            let (sent, send) = (Arc::clone(&sent), Arc::clone(&send));
+            let (begun_so_far, make) = (Arc::clone(&begun_so_far), Arc::clone(&make));
             tokio::spawn(async move {
                 let mut seen = std::collections::BTreeMap::new();
-                while sent.fetch_add(1, SeqCst) < FLOOD && begun.elapsed() < lasts {
-                    *seen.entry(send().await).or_insert(0) += 1;
+                while begun_so_far.fetch_add(1, SeqCst) < FLOOD && begun.elapsed() < lasts {
+                    *seen.entry(make().await).or_insert(0) += 1;
                 }
                 seen
             })
@@ -47,15 +47,15 @@ async fn a_flood_of_one_client_takes_nothing_from_another() {
     let mut user = User::new(&scene);
     user.authorize(&other.ask(&scene)).await;
     // What another client has, from before the flood.
-    let (asked_first, redeemed) = code(&scene, &basic).await;
-    let tokens = basic.redeem(&scene, &redeemed, &asked_first).await.fine();
+    let (earlier, redeemed) = code(&scene, &basic).await;
+    let tokens = basic.redeem(&scene, &redeemed, &earlier).await.fine();
     let pushed = basic.ask(&scene);
     let short = basic.push(&scene, &pushed).await;
-    let (asked, waiting) = code(&scene, &basic).await;
+    let (request, waiting) = code(&scene, &basic).await;
     // A code lives for a minute, and so does the pushed request.
     let lasts = Duration::from_secs(18);
     let (s, rp) = (Arc::clone(&scene), Arc::clone(&other));
-    let pushes = flood(lasts, move || {
+    let flooded = flood(lasts, move || {
         let (scene, rp) = (Arc::clone(&s), Arc::clone(&rp));
         async move {
             let asked = rp.ask(&scene);
@@ -63,7 +63,7 @@ async fn a_flood_of_one_client_takes_nothing_from_another() {
         }
     })
     .await;
-    assert!(pushes.iter().all(|(status, _)| [201, 429].contains(status)), "{pushes:?}");
+    assert!(flooded.iter().all(|(status, _)| [201, 429].contains(status)), "{flooded:?}");
     let cookie = user.browser.cookies("login.vestibule.localhost").join("; ");
     let (s, rp) = (Arc::clone(&scene), Arc::clone(&other));
     let requests = flood(lasts, move || {
@@ -76,7 +76,7 @@ async fn a_flood_of_one_client_takes_nothing_from_another() {
     })
     .await;
     // All of it is still there.
-    basic.redeem(&scene, &waiting, &asked).await.fine();
+    basic.redeem(&scene, &waiting, &request).await.fine();
     match User::new(&scene).go(&short).await {
         Landed::Form(_) => {}
         _ => panic!("the pushed request is gone"),
@@ -86,6 +86,6 @@ async fn a_flood_of_one_client_takes_nothing_from_another() {
     figure(
         "oidc::hostile::crowds::a_flood_of_one_client_takes_nothing_from_another",
         "a flood of one client at /oidc/par and at /oidc/authorize (goal: another's code, request and token live)",
-        &format!("{}; {}: all live", text(&pushes), text(&requests)),
+        &format!("{}; {}: all live", text(&flooded), text(&requests)),
     );
 }

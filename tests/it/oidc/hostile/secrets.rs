@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 /// Of each kind.
 const TRIES: usize = 600;
 
+/// A kind of request: its name, and how one is made.
+type Kind = (&'static str, Box<dyn Fn() -> Call + Sync>);
+
 /// One round: each kind in turn, beginning with another one each time. All answers must be the same.
-async fn round(scene: &Scene, calls: &[(&str, Box<dyn Fn() -> Call + Sync>)]) -> Vec<Vec<Duration>> {
+async fn round(scene: &Scene, calls: &[Kind]) -> Vec<Vec<Duration>> {
     let mut times = vec![Vec::new(); calls.len()];
     let mut answers = BTreeSet::new();
     for n in 0..TRIES {
@@ -45,7 +48,7 @@ async fn unknown_clients_and_wrong_secrets_cannot_be_told_apart() {
     let plain = move || Call::post(&url).with("grant_type", "authorization_code").with("code", "x");
     let other = plain.clone();
     let third = plain.clone();
-    let calls: Vec<(&str, Box<dyn Fn() -> Call + Sync>)> = vec![
+    let calls: Vec<Kind> = vec![
         ("unknown", Box::new(move || plain().basic("b4sic", &random()))),
         ("wrong secret", Box::new(move || other().basic("basic", &random()))),
         ("another method", Box::new(move || third().basic("post", &random()))),

@@ -1,4 +1,4 @@
-//! The plan for the FAPI 2.0 Security Profile (Final), with private_key_jwt and DPoP: pushed requests, client assertions,
+//! The plan for the FAPI 2.0 Security Profile (Final), with `private_key_jwt` and `DPoP`: pushed requests, client assertions,
 //! and tokens that are bound to a key.
 mod assertions;
 mod dpop;
@@ -18,9 +18,9 @@ use tokens::*;
 
 const SIGNED: &str = "no reader's data is told by a claims parameter, which is not supported";
 
-fn rows() -> Vec<Row> {
+fn requests() -> Vec<Row> {
     rows![
-        "fapi2-security-profile-final-discovery-end-point-verification": "code, PAR, S256, iss parameter, private_key_jwt" => (discovery);
+        "fapi2-security-profile-final-discovery-end-point-verification": "code, PAR, S256, iss parameter, private_key_jwt" => (at once discovery);
         "fapi2-security-profile-final-happy-flow": "two clients; an access token in the query is refused" => (happy_flow);
         "fapi2-security-profile-final-user-rejects-authentication": "access_denied by redirect, for two clients" => (user_rejects);
         "fapi2-security-profile-final-ensure-authorization-request-without-state-success": "success" => (without_state);
@@ -49,6 +49,11 @@ fn rows() -> Vec<Row> {
         "fapi2-security-profile-final-ensure-redirect-uri-in-authorization-request": "refused at PAR" => (push_without_redirect_uri);
         "fapi2-security-profile-final-ensure-response-type-code-idtoken-fails": "refused" => (code_id_token);
         "fapi2-security-profile-final-ensure-response-type-token-fails": "refused" => (token_response);
+    ]
+}
+
+fn tokens() -> Vec<Row> {
+    rows![
         "fapi2-security-profile-final-ensure-client-id-in-token-endpoint": "another client's client_id: invalid_client" => (other_client_id);
         "fapi2-security-profile-final-ensure-holder-of-key-required": "no proof, no token" => (proof_required);
         "fapi2-security-profile-final-ensure-authorization-code-is-bound-to-client": "invalid_grant" => (code_of_other_client);
@@ -85,7 +90,11 @@ fn rows() -> Vec<Row> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fapi2_security_profile() {
     let name = "fapi2-security-profile-final-test-plan (private_key_jwt, DPoP, unsigned, plain response)";
-    let plan = Plan { name, test: "oidc::conformance::fapi::fapi2_security_profile", rows: rows() };
+    let plan = Plan {
+        name,
+        test: "oidc::conformance::fapi::fapi2_security_profile",
+        rows: requests().into_iter().chain(tokens()).collect(),
+    };
     let vendors = vec![
         Made::new("fapi-one", Auth::Key).fapi(),
         Made::new("fapi-two", Auth::Key).fapi().key("PS256"),

@@ -7,7 +7,7 @@ use super::one;
 use serde_json::json;
 use std::sync::Arc;
 
-pub(super) async fn discovery(scene: Arc<Scene>) {
+pub(super) fn discovery(scene: &Scene) {
     let metadata = &scene.metadata;
     assert_eq!(list(metadata, "response_types_supported"), ["code"]);
     assert!(scene.endpoint("pushed_authorization_request_endpoint").starts_with("https://"));
