@@ -59,7 +59,7 @@ fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, &'static str> {
     if bytes.is_empty() {
         return Err("expected a secret, found an empty file");
     }
-    if meta.mode() & others(path) != 0 && !is_certificates(&bytes) {
+    if meta.mode() & others(path) != 0 && !is_certificates(&bytes) && !is_public_keys(&bytes) {
         return Err("expected a file that only its owner can read, found one that others can; run `chmod 600` on it");
     }
     Ok(bytes)
@@ -75,6 +75,14 @@ fn others(path: &Path) -> u32 {
 fn is_certificates(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     text.contains("-----BEGIN CERTIFICATE-----") && !text.contains("PRIVATE KEY-----")
+}
+
+/// Whether a file is a JSON Web Key Set (RFC 7517 §5) of public keys alone.
+fn is_public_keys(bytes: &[u8]) -> bool {
+    const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+    let Ok(set) = serde_json::from_slice::<serde_json::Value>(bytes) else { return false };
+    let Some(keys) = set.get("keys").and_then(serde_json::Value::as_array) else { return false };
+    keys.iter().all(|key| key.is_object() && PRIVATE.iter().all(|member| key.get(member).is_none()))
 }
 
 #[cfg(test)]
@@ -101,6 +109,8 @@ mod tests {
         let (certificate, key) = ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN PRIVATE KEY-----\n");
         assert!(file_with(0o644, certificate.as_bytes()).is_ok());
         assert!(file_with(0o644, format!("{certificate}{key}").as_bytes()).is_err());
+        assert!(file_with(0o644, br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qY"}]}"#).is_ok());
+        assert!(file_with(0o644, br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qY","d":"nWGx"}]}"#).is_err());
         assert!(file_with(0o600, b"").unwrap_err().contains("empty"));
         assert!(file_with(0o600, &vec![b'x'; 65 << 10]).unwrap_err().contains("64 KiB"));
         let nowhere = FileSecrets::in_folder(Path::new("/nonexistent"));

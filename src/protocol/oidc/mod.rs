@@ -42,6 +42,8 @@ use crate::egress::{Errands, Introduction, Pseudonym};
 use crate::store::{Family, Store, StoreError};
 use crate::telemetry::{Event, Provided, Telemetry};
 use backchannel::{Bounds, LogoutDeliveries};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bearer::{Bearer, Ledger};
 use bytes::Bytes;
 use endpoints::PUSHED_PREFIX;
@@ -51,7 +53,7 @@ use key_source::PublishedKeys;
 use parameters::Parameters;
 use published::Means;
 use quotas::Quotas;
-use replays::Replays;
+use replays::{Purpose, Replays};
 use request::{Bad, Fault, Request};
 use sector::SectorDocuments;
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,10 @@ use signer::{Signer, Told};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the answer to a pushed request is remembered: as long as the request may wait for a sign-in.
+const PUSHED_REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// What the provider is built with.
 pub struct Parts {
@@ -380,6 +386,11 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Onward, StoreError> {
         let (request, client) = self.waiting(&asked.carried).ok_or(StoreError)?;
+        if let Some(pushed) = request.pushed
+            && !self.is_first_answer(client, pushed).await?
+        {
+            return self.decline(asked, Declined::Denied).ok_or(StoreError);
+        }
         let basis = Basis {
             client: client.id.clone(),
             told: told(client, introduction),
@@ -391,12 +402,16 @@ impl Provider {
         };
         let bound = (request.redirect_uri.clone(), request.nonce.clone(), request.challenge.clone());
         let code = self.grants.give_code(basis, bound, now).await?;
-        if let Some(pushed) = request.pushed {
-            self.grants.0.drop_name(Family::Pushed, pushed).await?;
-        }
         self.telemetry.emit(&Event::Provided { vendor: Some(&asked.vendor), outcome: Provided::Code, cause: "" });
         let issuer = issuer(&self.issuer, client.issuer.as_ref());
         request.back(client, &issuer, vec![("code", code.reveal().to_owned())]).ok_or(StoreError)
+    }
+
+    /// Whether a pushed request is answered for the first time: it is good once, in however many tabs it waits.
+    async fn is_first_answer(&self, client: &Client, pushed: [u8; 32]) -> Result<bool, StoreError> {
+        self.grants.0.drop_name(Family::Pushed, pushed).await?;
+        let name = URL_SAFE_NO_PAD.encode(pushed);
+        self.replays.first_use(Purpose::Pushed, (&client.id, &name), PUSHED_REMEMBERED).await
     }
 
     /// Tells a vendor that it gets nobody; `None` when its request can no longer be answered.

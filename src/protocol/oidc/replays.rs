@@ -12,6 +12,8 @@ pub(super) enum Purpose {
     Assertion,
     /// A proof that a key is held (RFC 9449 §11.1).
     Proof,
+    /// The answer to a pushed request (RFC 9126 §4).
+    Pushed,
 }
 
 impl Purpose {
@@ -19,6 +21,7 @@ impl Purpose {
         match self {
             Self::Assertion => "assertion",
             Self::Proof => "proof",
+            Self::Pushed => "pushed",
         }
     }
 }
