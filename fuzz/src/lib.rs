@@ -99,7 +99,10 @@ pub fn vendors() -> Vec<HouseVendor> {
     assert_eq!(vendors.len(), 3);
     let learns = Learns { affiliation: true, entitlements: true };
     let host = |id: &str| format!("{id}.proxy.example.net");
-    vendors.into_iter().map(|(id, vendor)| HouseVendor { vendor, host: host(&id), learns }).collect()
+    vendors
+        .into_iter()
+        .map(|(id, vendor)| HouseVendor { vendor, host: Some(host(&id)), sector: None, learns })
+        .collect()
 }
 
 /// The message with this number, if there is one, and the right checksum at its end.

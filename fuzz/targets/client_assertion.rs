@@ -25,7 +25,16 @@ static DESK: LazyLock<Desk> = LazyLock::new(|| {
     let set = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": public(), "kid": "k1"}]});
     let vendors = oidc_vendors();
     assert_eq!(vendors.len(), 4);
-    Desk::new(&vendors, &FileSecret(set.to_string().into_bytes())).expect("clients")
+    let desk = Desk::new(&vendors, &FileSecret(set.to_string().into_bytes())).expect("clients");
+    // Or nothing below would find anything.
+    let right = format!("Basic {}", STANDARD.encode("b%2Bsic%25100:s3cret+%2B%C3%A9"));
+    let right = HeaderValue::from_str(&right).expect("a field");
+    assert_eq!(desk.client(&[right], b"", (ISSUER, NOON)).as_deref(), Ok("b+sic%100"));
+    for (form, id) in [(&b"client_id=post&client_secret=s3cret+%2B%C3%A9"[..], "post"), (b"client_id=public", "public")]
+    {
+        assert_eq!(desk.client(&[], form, (ISSUER, NOON)).as_deref(), Ok(id));
+    }
+    desk
 });
 
 fuzz_target!(|data: &[u8]| {
@@ -47,7 +56,10 @@ fn public() -> String {
 }
 
 fn fields(text: &[u8]) -> Vec<HeaderValue> {
-    text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).filter_map(|l| HeaderValue::from_bytes(l).ok()).collect()
+    text.split(|b| *b == b'\n')
+        .filter(|line| !line.is_empty())
+        .filter_map(|l| HeaderValue::from_bytes(l).ok())
+        .collect()
 }
 
 fn sign(header: &[u8], claims: &[u8]) -> String {
@@ -63,8 +75,11 @@ fn client(authorization: &[HeaderValue], form: &[u8]) -> Result<String, &'static
 /// Whoever is recognised showed what only that client has, and nothing else.
 fn asked(authorization: &[HeaderValue], form: &[u8]) {
     let Ok(found) = client(authorization, form) else { return };
-    let all: Vec<(String, String)> = form_urlencoded::parse(form).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
-    let of = |name: &str| all.iter().filter(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str()).collect::<Vec<_>>();
+    let all: Vec<(String, String)> =
+        form_urlencoded::parse(form).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+    let of = |name: &str| {
+        all.iter().filter(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str()).collect::<Vec<_>>()
+    };
     let (ids, secrets, assertions) = (of("client_id"), of("client_secret"), of("client_assertion"));
     assert!(ids.len() < 2 && ids.iter().all(|id| *id == found), "another client's name in the form");
     let methods = authorization.len() + secrets.len() + assertions.len();
@@ -197,7 +212,20 @@ fn proved(header: &[u8], claims: &[u8]) {
     let prove = |token| DESK.proved(&fields, (ADDRESS, token), NOON);
     let (plain_header, plain_claims) = (read(header), read(claims));
     for token in [None, Some(TOKEN)] {
-        let Ok(found) = prove(token) else { continue };
+        let found = match prove(token) {
+            Ok(found) => found,
+            Err(why) => {
+                let sure = token.is_none()
+                    && (is_plain(&plain_header, header) && is_plain(&plain_claims, claims))
+                    && has_only(&plain_header, &["typ", "alg", "jwk"])
+                    && has_only(&plain_header["jwk"], &["kty", "crv", "x"])
+                    && has_only(&plain_claims, &["jti", "htm", "htu", "iat"])
+                    && plain_claims["htu"] == ADDRESS
+                    && (-60..=60).contains(&(plain_claims["iat"].as_i64().unwrap_or_default() - NOON.seconds()));
+                assert!(!(sure && provable(&plain_header, &plain_claims)), "provable, and refused: {why}");
+                continue;
+            }
+        };
         assert!(provable(&plain_header, &plain_claims), "proved, and not provable");
         let text = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, public());
         assert_eq!(found, Some(digest(text.as_bytes())));
@@ -205,6 +233,10 @@ fn proved(header: &[u8], claims: &[u8]) {
         assert_eq!(prove(token), Err("replayed"), "proved twice");
         DESK.forget();
     }
+}
+
+fn has_only(value: &Value, names: &[&str]) -> bool {
+    value.as_object().is_some_and(|members| members.keys().all(|name| names.contains(&name.as_str())))
 }
 
 fn digest(bytes: &[u8]) -> String {

@@ -7,7 +7,7 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::verify;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 /// The longest text that is looked at, in bytes: RSA keys and signatures of 4,096 bits, and plenty of claims.
 pub(super) const LONGEST: usize = 8 * 1024;
@@ -100,12 +100,13 @@ impl<'a> Compact<'a> {
     }
 }
 
-/// Reads a JSON object; a list of values in the order of the fields is none.
+/// Reads a JSON object; a list of values in the order of the fields is none. The whole is read once more for its own sake:
+/// what is skipped as unknown is not looked at closely, and might not even be UTF-8.
 fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
-    if bytes.first() != Some(&b'{') {
-        return Err(Malformed);
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(_)) => serde_json::from_slice(bytes).map_err(|_| Malformed),
+        _ => Err(Malformed),
     }
-    serde_json::from_slice(bytes).map_err(|_| Malformed)
 }
 
 /// The whole seconds of a `NumericDate` (RFC 7519 §2), which may have a fraction.
@@ -191,6 +192,11 @@ mod tests {
             let text = compact(bad, "{}", "s");
             assert!(Compact::parse(&text).and_then(|jws| jws.header()).is_err(), "{bad}");
         }
+        // What we do not use must still be text that everybody reads alike.
+        for bad in [&b"{\"alg\":\"ES256\",\"x\":\"\xff\"}"[..], b"{\"alg\":\"ES256\",\"x\":\"\\ud800\"}"] {
+            let text = format!("{}.YQ.YQ", URL_SAFE_NO_PAD.encode(bad));
+            assert!(Compact::parse(&text).unwrap().header().is_err(), "{}", bad.escape_ascii());
+        }
         let long = format!(r#"{{"alg":"ES256","kid":"{}"}}"#, "k".repeat(LONGEST_NAME + 1));
         assert!(header(&long).is_err());
     }
@@ -213,7 +219,7 @@ mod tests {
             let of_parts = format!("{}.{}.YQ", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
             if let Ok(jws) = Compact::parse(&of_parts) {
                 let _ = jws.header();
-                let _ = jws.claims::<serde_json::Value>();
+                let _ = jws.claims::<Value>();
             }
         }
     }
