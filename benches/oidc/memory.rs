@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 pub(crate) const FLOWS: u64 = 150_000;
 /// Flows after which pools and caches have their size.
 const WARM: u64 = 3_200;
-/// Codes and access tokens live for a minute; what has run out is looked for now and then.
-const RUN_OUT: Duration = Duration::from_secs(90);
+/// Codes and access tokens live for a minute; the wheel of the store in memory turns on in steps of about as long.
+const RUN_OUT: Duration = Duration::from_secs(180);
 
 /// What came of it; memory in KiB.
 pub(crate) struct Memory {
