@@ -17,6 +17,7 @@ pub struct Introduction {
     sid: String,
     authenticated: Timestamp,
     lasts: u64,
+    fresh: bool,
 }
 
 impl Introduction {
@@ -36,7 +37,7 @@ impl Introduction {
         let known = sessions.introduce(session, &release.vendor.id, (told, fresh), now).await?;
         let name = Self::named(session, release);
         let lasts = session.lasts(now);
-        Ok(Some(Self { assertion, name, sid: known.sid, authenticated: known.told, lasts }))
+        Ok(Some(Self { assertion, name, sid: known.sid, authenticated: known.told, lasts, fresh }))
     }
 
     /// The name by which the vendor would know a session's patron.
@@ -74,6 +75,12 @@ impl Introduction {
     #[must_use]
     pub const fn authenticated(&self) -> Timestamp {
         self.authenticated
+    }
+
+    /// Whether the vendor's own request led to the sign-in.
+    #[must_use]
+    pub const fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     /// Seconds until the session ends in any case.

@@ -1,5 +1,6 @@
 //! What every protocol has in common in which a vendor asks by way of the browser: the request that waits while a patron
 //! signs in, what it wishes of the sign-in, and the ways back to the vendor.
+use super::oidc::Request;
 use crate::domain::{LibraryId, Timestamp, VendorId};
 
 /// How much a patron is to be bothered.
@@ -37,8 +38,16 @@ pub struct Asked {
     pub wish: Wish,
     /// The origin to which the browser goes back.
     pub origin: String,
-    /// The whole request in the protocol's own form, from which the protocol makes this value again.
-    pub carried: String,
+    /// The whole request in the protocol's own form.
+    pub(in crate::protocol) request: Box<Request>,
+}
+
+impl Asked {
+    /// The whole request as a text, from which the protocol makes this value again.
+    #[must_use]
+    pub fn carried(&self) -> String {
+        serde_json::to_string(&self.request).unwrap_or_default()
+    }
 }
 
 /// How a browser goes on to a vendor.

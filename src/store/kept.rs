@@ -269,6 +269,7 @@ async fn write(shelf: &Shelf, mut waiting: mpsc::Receiver<Waiting>) {
         tokio::select! {
             biased;
             _ = sweep.tick() => {
+                shelf.parts.memory.tidy();
                 for (family, from) in &mut places {
                     *from = shelf.sweep(*family, *from);
                 }

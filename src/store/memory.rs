@@ -80,6 +80,13 @@ impl Memory {
         }
     }
 
+    /// Lets go of what has run out. A cache that nobody uses would keep it.
+    pub(super) fn tidy(&self) {
+        for family in Family::ALL {
+            self.of(family).run_pending_tasks();
+        }
+    }
+
     /// A living value.
     pub(super) fn held(&self, key: Key) -> Option<Bytes> {
         self.of(key.family).get(&short(key)).map(|held| held.bytes())

@@ -10,6 +10,7 @@ use super::signin::form_page;
 use super::visit::{Scene, Visit};
 use crate::domain::{Denial, Entitlement, Timestamp};
 use crate::egress::{Introduction, Release};
+use crate::protocol::oidc::Provider;
 use crate::protocol::{Asked, Declined, Heard, Interaction, Onward, Rejected};
 use crate::session::Session;
 use crate::telemetry::{Decision, Event};
@@ -38,8 +39,6 @@ pub(super) struct Waiting {
 /// What is sealed, before the request itself.
 #[derive(Clone, Serialize, Deserialize)]
 struct Note {
-    #[serde(skip)]
-    carried: String,
     /// The session that a sign-in for this very request opened.
     opened: Option<String>,
     /// Whether the patron said that they want to go on.
@@ -55,15 +54,9 @@ pub(super) async fn hear(visit: &Visit, heard: Heard, posted: bool) -> Response 
         Heard::Refused(why) => visit.problem(problem_of(why), &Scene::of(None)),
         Heard::Back(onward) => go(visit, onward),
         Heard::Asked(asked) => {
-            let note = Note {
-                carried: asked.carried.clone(),
-                opened: None,
-                confirmed: false,
-                again: false,
-                at: visit.front.clock.now().seconds(),
-            };
+            let note = Note { opened: None, confirmed: false, again: false, at: visit.front.clock.now().seconds() };
             if posted {
-                return to_sign_in(visit, &note);
+                return to_sign_in(visit, &asked, &note);
             }
             proceed(visit, *asked, note, false).await
         }
@@ -80,9 +73,9 @@ const fn problem_of(why: Rejected) -> ProblemPage {
 
 /// A request that waits, from its sealed text; `None` when it is too old or not ours.
 pub(super) fn open(visit: &Visit, sealed: &str) -> Option<Waiting> {
-    let note = unseal(&visit.front.form_key, sealed)?;
+    let (note, carried) = unseal(&visit.front.form_key, sealed)?;
     let age = visit.front.clock.now().since(Timestamp::from_seconds(note.at));
-    let asked = visit.house.oidc.take_up(&note.carried).filter(|_| (0..=WAITS).contains(&age))?;
+    let asked = visit.house.oidc.take_up(&carried).filter(|_| (0..=WAITS).contains(&age))?;
     Some(Waiting { asked, sealed: sealed.to_owned(), note })
 }
 
@@ -129,7 +122,7 @@ async fn proceed(visit: &Visit, asked: Asked, note: Note, on_page: bool) -> Resp
     match next {
         Next::Decline(why) => decline(visit, &asked, why),
         Next::SignIn if on_page => show_form(visit, asked, note),
-        Next::SignIn => to_sign_in(visit, &note),
+        Next::SignIn => to_sign_in(visit, &asked, &note),
         Next::Confirm(session) => confirm(visit, &asked, &note, &session),
         Next::Denied(session, why) => denied(visit, &asked, &note, (&session, why)),
         Next::Answer(introduction) => {
@@ -146,7 +139,7 @@ impl Waiting {
     /// The request, sealed with the word that a sign-in for it opened `session`.
     pub(super) fn opened(&self, visit: &Visit, session: &Session) -> Option<String> {
         let opened = Some(session_token(&visit.front.form_key, session));
-        seal(&visit.front.form_key, &Note { opened, again: false, ..self.note.clone() })
+        seal(&visit.front.form_key, &Note { opened, again: false, ..self.note.clone() }, &self.asked)
     }
 }
 
@@ -207,7 +200,7 @@ async fn introduce(
         sector: vendor.sector.as_deref(),
         keys: &visit.house.keys,
     };
-    if !visit.house.oidc.is_meant(asked, &Introduction::named(session, release)) {
+    if !Provider::is_meant(asked, &Introduction::named(session, release)) {
         return Ok(None);
     }
     let introduction = Introduction::of(&visit.front.sessions, session, (entitlement, release), when).await;
@@ -219,27 +212,28 @@ fn decline(visit: &Visit, asked: &Asked, why: Declined) -> Response {
     onward.map_or_else(|| visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)), |onward| go(visit, onward))
 }
 
-fn to_sign_in(visit: &Visit, note: &Note) -> Response {
-    match seal(&visit.front.form_key, note) {
-        Some(sealed) => see_other(&format!("/login?request={sealed}{}", language(visit, note))),
+fn to_sign_in(visit: &Visit, asked: &Asked, note: &Note) -> Response {
+    match seal(&visit.front.form_key, note, asked) {
+        Some(sealed) => see_other(&format!("/login?request={sealed}{}", language(visit, asked))),
         None => visit.problem(ProblemPage::OurFault, &Scene::of(None)),
     }
 }
 
 /// The first language that the vendor's page is shown in and ours can be, where the reader has not chosen one.
-fn language(visit: &Visit, note: &Note) -> String {
-    let asked = visit.house.oidc.take_up(&note.carried).filter(|_| !visit.has_chosen_language());
-    let wished = asked.map(|asked| asked.wish.languages).unwrap_or_default();
+fn language(visit: &Visit, asked: &Asked) -> String {
+    if visit.has_chosen_language() {
+        return String::new();
+    }
     let languages = visit.house.pages.languages();
     let known = |tag: &String| {
         let code = tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
         languages.by_code(&code).map(|_| code)
     };
-    wished.iter().find_map(known).map_or_else(String::new, |code| format!("&lang={code}"))
+    asked.wish.languages.iter().find_map(known).map_or_else(String::new, |code| format!("&lang={code}"))
 }
 
 fn show_form(visit: &Visit, asked: Asked, note: Note) -> Response {
-    match seal(&visit.front.form_key, &note) {
+    match seal(&visit.front.form_key, &note, &asked) {
         Some(sealed) => form_page(visit, &Aim::Asked(Box::new(Waiting { asked, sealed, note })), None, None),
         None => visit.problem(ProblemPage::OurFault, &Scene::of(None)),
     }
@@ -247,9 +241,9 @@ fn show_form(visit: &Visit, asked: Asked, note: Note) -> Response {
 
 /// The page on which a patron says that they want to go on.
 fn confirm(visit: &Visit, asked: &Asked, note: &Note, session: &Session) -> Response {
-    let go_on = seal(&visit.front.form_key, &Note { confirmed: true, ..note.clone() });
+    let go_on = seal(&visit.front.form_key, &Note { confirmed: true, ..note.clone() }, asked);
     let other = Note { again: true, ..note.clone() };
-    let (Some(go_on), Some(request)) = (go_on, seal(&visit.front.form_key, &other)) else {
+    let (Some(go_on), Some(request)) = (go_on, seal(&visit.front.form_key, &other, asked)) else {
         return visit.problem(ProblemPage::OurFault, &Scene::of(None));
     };
     let library = visit.house.library(session.library()).map_or("", |library| library.library.name.as_str());
@@ -258,7 +252,7 @@ fn confirm(visit: &Visit, asked: &Asked, note: &Note, session: &Session) -> Resp
 }
 
 fn denied(visit: &Visit, asked: &Asked, note: &Note, (session, why): (&Session, Denial)) -> Response {
-    let sealed = seal(&visit.front.form_key, note);
+    let sealed = seal(&visit.front.form_key, note, asked);
     let back = sealed.map(|sealed| format!("/login/cancel?request={sealed}"));
     let more = context! { back, ..learned(visit, asked) };
     visit.problem(ProblemPage::NotEntitled(why), &Scene { session: Some(session), onward: None, more })
@@ -296,17 +290,17 @@ fn key(form_key: &[u8; 32]) -> Option<RandomizedNonceKey> {
 }
 
 /// Seals a note: its own line, then the request as it is.
-fn seal(form_key: &[u8; 32], note: &Note) -> Option<String> {
+fn seal(form_key: &[u8; 32], note: &Note, asked: &Asked) -> Option<String> {
     let mut plain = serde_json::to_vec(note).ok()?;
     plain.push(b'\n');
-    plain.extend_from_slice(note.carried.as_bytes());
+    plain.extend_from_slice(asked.carried().as_bytes());
     let nonce = key(form_key)?.seal_in_place_append_tag(Aad::empty(), &mut plain).ok()?;
     let mut sealed = nonce.as_ref().to_vec();
     sealed.extend_from_slice(&plain);
     Some(URL_SAFE_NO_PAD.encode(sealed)).filter(|sealed| sealed.len() <= LONGEST)
 }
 
-fn unseal(form_key: &[u8; 32], sealed: &str) -> Option<Note> {
+fn unseal(form_key: &[u8; 32], sealed: &str) -> Option<(Note, String)> {
     let bytes = Some(sealed).filter(|sealed| sealed.len() <= LONGEST)?;
     let bytes = URL_SAFE_NO_PAD.decode(bytes).ok()?;
     let (nonce, body) = bytes.split_at_checked(NONCE_LEN)?;
@@ -314,5 +308,5 @@ fn unseal(form_key: &[u8; 32], sealed: &str) -> Option<Note> {
     let mut body = body.to_vec();
     let plain = key(form_key)?.open_in_place(nonce, Aad::empty(), &mut body).ok()?;
     let (note, carried) = std::str::from_utf8(plain).ok()?.split_once('\n')?;
-    Some(Note { carried: carried.to_owned(), ..serde_json::from_str(note).ok()? })
+    Some((serde_json::from_str(note).ok()?, carried.to_owned()))
 }

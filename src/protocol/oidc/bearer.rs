@@ -75,6 +75,16 @@ pub(super) struct Found<T> {
     sealed: Bytes,
 }
 
+impl<T> Found<T> {
+    /// The record, and the form of it that a change replaces.
+    pub(super) fn apart(self) -> (T, Sealed) {
+        (self.record, Sealed(self.sealed))
+    }
+}
+
+/// A record as the store has it.
+pub(super) struct Sealed(Bytes);
+
 impl Ledger {
     /// Puts what belongs to a value.
     pub(super) async fn put(
@@ -103,11 +113,11 @@ impl Ledger {
         &self,
         family: Family,
         bearer: &Bearer,
-        (old, new): (Found<T>, &T),
+        (old, new): (Sealed, &T),
         life: Duration,
     ) -> Result<bool, StoreError> {
         let new = seal(bearer, new).ok_or(StoreError)?;
-        self.0.compare_and_swap(Key { family, name: bearer.name() }, (old.sealed, new), life).await
+        self.0.compare_and_swap(Key { family, name: bearer.name() }, (old.0, new), life).await
     }
 
     /// Takes a value's worth away.
@@ -162,8 +172,8 @@ mod tests {
         let found = ledger.get::<String>(Family::Code, &shown).await.unwrap().unwrap();
         assert_eq!(found.record, "westport");
         let again = ledger.get::<String>(Family::Code, &shown).await.unwrap().unwrap();
-        assert!(ledger.change(Family::Code, &shown, (found, &"harbour".to_owned()), life).await.unwrap());
-        assert!(!ledger.change(Family::Code, &shown, (again, &"elmwood".to_owned()), life).await.unwrap());
+        assert!(ledger.change(Family::Code, &shown, (found.apart().1, &"harbour".to_owned()), life).await.unwrap());
+        assert!(!ledger.change(Family::Code, &shown, (again.apart().1, &"elmwood".to_owned()), life).await.unwrap());
         assert!(ledger.get::<String>(Family::Code, &Bearer::new()).await.unwrap().is_none());
     }
 

@@ -70,20 +70,18 @@ impl Desk {
         match request::read(client, &parameters, None, (&self.signer, issuer)) {
             Err(Bad::Page(why)) => Outcome::Refused(why.as_str()),
             Err(Bad::Back(fault, back)) => Outcome::Back(back.fault(issuer, fault)),
-            Ok(request) => Self::waiting(client, &request, issuer),
+            Ok(request) => Self::waiting(client, request, issuer),
         }
     }
 
-    fn waiting(client: &Client, request: &Request, issuer: &str) -> Outcome {
-        let Some(asked) = request.asked(client, None) else { return Outcome::Refused("not carried") };
+    fn waiting(client: &Client, request: Request, issuer: &str) -> Outcome {
+        let carried = request.asked(client).carried();
         // What was carried is read again, as after a sign-in.
-        let Ok(again) = serde_json::from_str::<Request>(&asked.carried) else {
+        let Ok(again) = serde_json::from_str::<Request>(&carried) else {
             return Outcome::Refused("not read again");
         };
         let fields = vec![("error", "access_denied".to_owned())];
-        again
-            .back(client, issuer, fields)
-            .map_or(Outcome::Refused("no way back"), |back| Outcome::Waits(asked.carried, back))
+        again.back(client, issuer, fields).map_or(Outcome::Refused("no way back"), |back| Outcome::Waits(carried, back))
     }
 
     /// Forgets what was shown.

@@ -1,6 +1,6 @@
 //! What the provider gave out and still stands by: codes, access tokens and refresh tokens. A code is good once; whoever
 //! shows it again takes away what it gave. Everything ends with the session for which it was given.
-use super::bearer::{Bearer, Ledger, digest};
+use super::bearer::{Bearer, Found, Ledger, digest};
 use super::client::Client;
 use super::signer::Told;
 use crate::domain::Timestamp;
@@ -49,8 +49,13 @@ pub(super) struct Code {
     pub(super) nonce: Option<String>,
     pub(super) challenge: Option<String>,
     issued: i64,
-    /// What it gave.
-    gave: Option<Gave>,
+}
+
+/// A code as it is kept: what it stands for, until it has given that.
+#[derive(Serialize, Deserialize)]
+enum Kept {
+    Good(Box<Code>),
+    Spent { client: String, gave: Gave },
 }
 
 /// The names of what a code gave, so that it can be taken away.
@@ -122,13 +127,16 @@ impl Grants {
         &self,
         basis: Basis,
         (redirect_uri, nonce, challenge): (String, Option<String>, Option<String>),
-        now: Timestamp,
+        (fresh, now): (bool, Timestamp),
     ) -> Result<Bearer, StoreError> {
         let standing = standing_mark(&basis.client, &basis.sid);
-        self.0.mark(Family::Grant, standing, Duration::from_secs(basis.left(now))).await?;
-        let code = Code { basis, redirect_uri, nonce, challenge, issued: now.seconds(), gave: None };
+        // A new session has a new end; else the mark is there.
+        if fresh || !self.0.has(Family::Grant, standing).await? {
+            self.0.mark(Family::Grant, standing, Duration::from_secs(basis.left(now))).await?;
+        }
+        let code = Code { basis, redirect_uri, nonce, challenge, issued: now.seconds() };
         let bearer = Bearer::new();
-        self.0.put(Family::Code, &bearer, &code, UNSPENT_LIFE).await?;
+        self.0.put(Family::Code, &bearer, &Kept::Good(Box::new(code)), UNSPENT_LIFE).await?;
         Ok(bearer)
     }
 
@@ -142,15 +150,16 @@ impl Grants {
         now: Timestamp,
     ) -> Result<(Code, Issued), NotGranted> {
         let bearer = Bearer::parse(code).ok_or(NotGranted::Invalid)?;
-        let found = self.0.get::<Code>(Family::Code, &bearer).await?.ok_or(NotGranted::Invalid)?;
-        let mut code = found.record.clone();
-        if code.basis.client != client.id {
-            return Err(NotGranted::Invalid);
-        }
-        if let Some(gave) = &code.gave {
-            self.withdraw(gave).await?;
-            return Err(NotGranted::Reused);
-        }
+        let found = self.0.get::<Kept>(Family::Code, &bearer).await?.ok_or(NotGranted::Invalid)?;
+        let (kept, before) = found.apart();
+        let mut code = match kept {
+            Kept::Good(code) if code.basis.client == client.id => code,
+            Kept::Spent { client: id, gave } if id == client.id => {
+                self.withdraw(&gave).await?;
+                return Err(NotGranted::Reused);
+            }
+            Kept::Good(_) | Kept::Spent { .. } => return Err(NotGranted::Invalid),
+        };
         let stale = now.seconds().saturating_sub(code.issued) >= CODE_LIFE;
         if stale || !fits(&mut code) || !self.stands(&code.basis, None).await? {
             return Err(NotGranted::Invalid);
@@ -158,16 +167,16 @@ impl Grants {
         // The tokens are there before the code is spent: whoever comes second finds what to take away.
         let issued = self.issue(&code.basis, client, None, now).await?;
         let gave = Gave { access: issued.access.name(), chain: issued.chain };
-        let spent = Code { gave: Some(gave.clone()), ..code.clone() };
+        let spent = Kept::Spent { client: client.id.clone(), gave: gave.clone() };
         // A code is remembered as long as what it gave can live, so that it can be taken away.
         let remembered = if issued.chain.is_some() { CHAIN_REMEMBERED } else { issued.lives };
-        if self.0.change(Family::Code, &bearer, (found, &spent), remembered).await? {
-            return Ok((code, issued));
+        if self.0.change(Family::Code, &bearer, (before, &spent), remembered).await? {
+            return Ok((*code, issued));
         }
         self.withdraw(&gave).await?;
         // Somebody was quicker, so the code was shown twice.
-        let again = self.0.get::<Code>(Family::Code, &bearer).await?;
-        if let Some(gave) = again.and_then(|found| found.record.gave) {
+        let again = self.0.get::<Kept>(Family::Code, &bearer).await?;
+        if let Some((Kept::Spent { gave, .. }, _)) = again.map(Found::apart) {
             self.withdraw(&gave).await?;
         }
         Err(NotGranted::Reused)
@@ -183,7 +192,7 @@ impl Grants {
     ) -> Result<(Basis, Issued), NotGranted> {
         let bearer = Bearer::parse(token).ok_or(NotGranted::Invalid)?;
         let found = self.0.get::<Token>(Family::Token, &bearer).await?.ok_or(NotGranted::Invalid)?;
-        let old = found.record.clone();
+        let (old, before) = found.apart();
         if old.basis.client != client.id || old.kind == Kind::Access {
             return Err(NotGranted::Invalid);
         }
@@ -195,7 +204,7 @@ impl Grants {
         }
         let life = Duration::from_secs(old.basis.left(now));
         let spent = Token { kind: Kind::Spent, ..old.clone() };
-        if !self.0.change(Family::Token, &bearer, (found, &spent), life).await? {
+        if !self.0.change(Family::Token, &bearer, (before, &spent), life).await? {
             return Err(self.break_chain(&old).await);
         }
         let issued = self.issue(&old.basis, client, old.chain, now).await?;

@@ -54,7 +54,8 @@ use parameters::Parameters;
 use published::Means;
 use quotas::Quotas;
 use replays::{Purpose, Replays};
-use request::{Bad, Fault, Request};
+pub(super) use request::Request;
+use request::{Bad, Fault};
 use sector::SectorDocuments;
 use serde::{Deserialize, Serialize};
 use signer::{Signer, Told};
@@ -339,7 +340,7 @@ impl Provider {
             Some(name) => self.read_pushed(at, client, name, now).await?,
             None => request::read(client, parameters, None, (&self.signer, &at.issuer))?,
         };
-        request.asked(client, client.issuer.as_ref()).ok_or(Bad::Page(Rejected::Malformed))
+        Ok(request.asked(client))
     }
 
     /// What a client pushed counts alone, whatever else stands beside it (RFC 9126 §4).
@@ -353,26 +354,26 @@ impl Provider {
         request::read(client, &parameters, Some(bearer.name()), (&self.signer, &at.issuer))
     }
 
-    /// A request that waited, from its text in [`Asked::carried`]; `None` when it can no longer be answered, because the
+    /// A request that waited, from the text of [`Asked::carried`]; `None` when it can no longer be answered, because the
     /// configuration has changed.
     #[must_use]
     pub fn take_up(&self, carried: &str) -> Option<Asked> {
-        let (request, client) = self.waiting(carried)?;
-        request.asked(client, client.issuer.as_ref())
+        let request: Request = serde_json::from_str(carried).ok()?;
+        let client = self.waiting(&request)?;
+        Some(request.asked(client))
     }
 
-    fn waiting(&self, carried: &str) -> Option<(Request, &Arc<Client>)> {
-        let request: Request = serde_json::from_str(carried).ok()?;
+    /// The client of a request, which may have left the configuration while the request waited.
+    fn waiting(&self, request: &Request) -> Option<&Arc<Client>> {
         let client = self.clients.get(&request.client)?;
         client.redirect_uri(&request.redirect_uri)?;
-        Some((request, client))
+        Some(client)
     }
 
     /// Whether a vendor's request is for the very patron whom the vendor knows by `name` (`id_token_hint`).
     #[must_use]
-    pub fn is_meant(&self, asked: &Asked, name: &Pseudonym) -> bool {
-        let request = self.waiting(&asked.carried);
-        request.is_some_and(|(request, _)| request.hint.is_none_or(|hint| hint == name.as_str()))
+    pub fn is_meant(asked: &Asked, name: &Pseudonym) -> bool {
+        asked.request.hint.as_ref().is_none_or(|hint| hint == name.as_str())
     }
 
     /// Answers a request with a code for whoever is introduced.
@@ -385,7 +386,8 @@ impl Provider {
         introduction: &Introduction,
         now: Timestamp,
     ) -> Result<Onward, StoreError> {
-        let (request, client) = self.waiting(&asked.carried).ok_or(StoreError)?;
+        let request = &*asked.request;
+        let client = self.waiting(request).ok_or(StoreError)?;
         if let Some(pushed) = request.pushed
             && !self.is_first_answer(client, pushed).await?
         {
@@ -401,7 +403,7 @@ impl Provider {
             jkt: request.jkt.clone(),
         };
         let bound = (request.redirect_uri.clone(), request.nonce.clone(), request.challenge.clone());
-        let code = self.grants.give_code(basis, bound, now).await?;
+        let code = self.grants.give_code(basis, bound, (introduction.is_fresh(), now)).await?;
         self.telemetry.emit(&Event::Provided { vendor: Some(&asked.vendor), outcome: Provided::Code, cause: "" });
         let issuer = issuer(&self.issuer, client.issuer.as_ref());
         request.back(client, &issuer, vec![("code", code.reveal().to_owned())]).ok_or(StoreError)
@@ -417,7 +419,8 @@ impl Provider {
     /// Tells a vendor that it gets nobody; `None` when its request can no longer be answered.
     #[must_use]
     pub fn decline(&self, asked: &Asked, why: Declined) -> Option<Onward> {
-        let (request, client) = self.waiting(&asked.carried)?;
+        let request = &*asked.request;
+        let client = self.waiting(request)?;
         let Fault(code, text) = match why {
             Declined::SignInNeeded => Fault("login_required", "nobody is signed in"),
             Declined::AnswerNeeded => Fault("interaction_required", "the reader would have to be asked"),

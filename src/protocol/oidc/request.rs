@@ -2,7 +2,6 @@
 use super::client::{Client, origin_of};
 use super::parameters::Parameters;
 use super::signer::Signer;
-use crate::domain::LibraryId;
 use crate::protocol::{Asked, Interaction, Onward, Rejected, Wish};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,7 +22,7 @@ pub(super) enum ResponseMode {
 
 /// An authorization request that was found good, in the form in which it waits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Request {
+pub(in crate::protocol) struct Request {
     pub(super) client: String,
     pub(super) redirect_uri: String,
     pub(super) mode: ResponseMode,
@@ -220,20 +219,20 @@ fn hint(client: &Client, parameters: &Parameters, (signer, issuer): (&Signer, &s
 
 impl Request {
     /// The request as the browser's side sees it.
-    pub(super) fn asked(&self, client: &Client, library: Option<&LibraryId>) -> Option<Asked> {
+    pub(super) fn asked(self, client: &Client) -> Asked {
         let interaction = match self.prompt {
             Prompt::Default => Interaction::AsNeeded,
             Prompt::None => Interaction::Never,
             Prompt::Login => Interaction::SignIn,
             Prompt::Confirm => Interaction::Confirm,
         };
-        Some(Asked {
+        Asked {
             vendor: client.vendor.id.clone(),
-            library: library.cloned(),
+            library: client.issuer.clone(),
             wish: Wish { interaction, max_age: self.max_age, languages: self.languages.clone() },
             origin: origin_of(&self.redirect_uri),
-            carried: serde_json::to_string(self).ok()?,
-        })
+            request: Box::new(self),
+        }
     }
 
     /// The way back to the client with these fields, and with `state` and `iss` (RFC 9207).
