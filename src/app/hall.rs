@@ -6,7 +6,7 @@ use crate::egress::{NoVisit, OutboundRequest, Remembered, Trouble, Visits, is_wo
 use crate::net::{About, Handler, Inbound, Peer, screen};
 use crate::session::ENTER_PATH;
 use crate::telemetry::{Event, Refused, Telemetry};
-use crate::web::{ClientAddress, ProblemPage};
+use crate::web::{ClientAddress, ProblemPage, for_clients};
 use arc_swap::ArcSwap;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -72,13 +72,17 @@ impl Handler for Arc<Worker> {
 }
 
 impl Worker {
-    async fn portal_answer(&self, site: &Site, mut request: Request<Inbound>, peer: Peer) -> Response<Reply> {
+    async fn portal_answer(&self, site: &Site, request: Request<Inbound>, peer: Peer) -> Response<Reply> {
         if request.uri().path() == "/.well-known/jwks.json" {
             return jwks(site, request.method());
         }
+        let request = request.map(|body| axum::body::Body::new(body.within(site.form)));
+        let mut request = match for_clients(&site.oidc, self.hall.clock.now(), request).await {
+            Ok(response) => return response.map(Reply::from),
+            Err(request) => request,
+        };
         request.extensions_mut().insert(ClientAddress(peer.address.ip().to_canonical()));
-        let Ok(response) =
-            self.portal.clone().call(request.map(|body| axum::body::Body::new(body.within(site.form)))).await;
+        let Ok(response) = self.portal.clone().call(request).await;
         response.map(Reply::from)
     }
 

@@ -49,6 +49,7 @@ pub(super) struct Site {
     pub(super) vendors: Vec<VendorSite>,
     pub(super) rules: Rules,
     pub(super) jwks: Bytes,
+    pub(super) oidc: Arc<Provider>,
     pub(super) pages: Arc<Pages>,
     /// How long a form's body may take.
     pub(super) form: std::time::Duration,
@@ -116,7 +117,8 @@ pub(super) fn build(
     }
     let learned = clients.iter().map(|client| (client.vendor().id.clone(), of_client(client))).collect();
     let oidc = provider(config, foundations, &pages, clients).map_err(|why| vec![why])?;
-    let house = house(config, foundations, &ilses, Furniture { keys: &keys, pages: &pages, oidc, learned });
+    let house =
+        house(config, foundations, &ilses, Furniture { keys: &keys, pages: &pages, oidc: Arc::clone(&oidc), learned });
     let rules = Rules {
         generation: foundations.generation,
         libraries: config.libraries.iter().map(|l| (l.library.id.clone(), Arc::clone(&l.library))).collect(),
@@ -130,6 +132,7 @@ pub(super) fn build(
         vendors,
         rules,
         jwks,
+        oidc,
         pages,
         form: config.limits.form,
         bases,

@@ -35,6 +35,7 @@ use zeroize::Zeroizing;
 
 pub use deeplink::{DeepLink, NotOurs, resolve};
 pub use house::{House, HouseLibrary, HouseVendor, Learns};
+pub use oidc::for_clients;
 pub use pages::Pages;
 pub use problem::{Correlation, ProblemPage};
 

@@ -1,33 +1,55 @@
 //! The addresses of the OpenID Provider: those that clients ask themselves, and those to which they send browsers.
-use super::answer::see_other;
+use super::answer::{secure, see_other};
 use super::asked;
 use super::problem::ProblemPage;
 use super::signout;
 use super::visit::{Scene, Visit};
-use crate::domain::LibraryId;
-use crate::protocol::oidc::{Call, Endpoint};
+use crate::domain::{LibraryId, Timestamp};
+use crate::protocol::oidc::{Call, Endpoint, Provider};
 use axum::body::Body;
-use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{Method, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
 /// The longest body of a client.
 const LONGEST: usize = 16 * 1024;
 
-/// Every path that nothing else has: the provider's, at any issuer, or none.
-pub(super) async fn answer(method: Method, visit: Visit, body: Body) -> Response {
+/// The policy of answers that no browser shows.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Answers what clients ask themselves. It needs nothing of what a page needs, and clients ask often.
+///
+/// # Errors
+/// The request itself, where it is for somebody else.
+pub async fn for_clients(
+    oidc: &Provider,
+    now: Timestamp,
+    request: Request<Body>,
+) -> Result<Response<Bytes>, Request<Body>> {
+    let place = place(request.uri().path());
+    let Some((library, endpoint)) = place.and_then(|(library, path)| Some((library, Endpoint::at(path)?))) else {
+        return Err(request);
+    };
+    let Some(at) = oidc.at(library.as_ref()) else { return Err(request) };
+    let (parts, body) = request.into_parts();
+    let mut response = match read(body).await {
+        Some(body) => {
+            let call = Call { method: &parts.method, headers: &parts.headers, body: &body, now };
+            oidc.serve(&at, endpoint, &call).await
+        }
+        None => status(StatusCode::PAYLOAD_TOO_LARGE),
+    };
+    secure(response.headers_mut(), POLICY);
+    Ok(response)
+}
+
+/// Every path that nothing else has: those to which the provider's clients send browsers, at any issuer, or none.
+pub(super) async fn answer(method: Method, visit: Visit, body: Body) -> Response<Body> {
     let path = visit.path().to_owned();
     let Some((library, path)) = place(&path) else { return visit.nothing_here().await };
     let issuer = visit.house.oidc.at(library.as_ref());
     let Some(at) = issuer else { return visit.nothing_here().await };
-    if let Some(endpoint) = Endpoint::at(path) {
-        let Some(body) = read(body).await else { return status(StatusCode::PAYLOAD_TOO_LARGE) };
-        let now = visit.front.clock.now();
-        let call = Call { method: &method, headers: &visit.headers, body: &body, now };
-        return visit.house.oidc.serve(&at, endpoint, &call).await.map(Body::from);
-    }
     if !matches!(path, "/oidc/authorize" | "/oidc/logout") {
         return visit.nothing_here().await;
     }
@@ -87,8 +109,8 @@ async fn text(visit: &Visit, posted: bool, body: Body) -> Result<Bytes, ProblemP
     read(body).await.ok_or(ProblemPage::TooLarge)
 }
 
-fn status(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
+fn status(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
     response
 }
