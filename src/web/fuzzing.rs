@@ -1,7 +1,6 @@
 //! The door for fuzzing: forms, their guards and the query of the portal's addresses. Built by `cargo fuzz` only.
 use super::form::{Form, LONGEST};
 use super::guard;
-use super::house::House;
 use super::problem::ProblemPage;
 use super::query::{self, Query};
 use crate::session::SecretId;
@@ -24,8 +23,8 @@ pub async fn form_fields(body: Body, names: &[&str]) -> Result<Vec<Result<String
 ///
 /// # Errors
 /// The page that a reader would get.
-pub fn check_source(house: &House, headers: &HeaderMap) -> Result<(), ProblemPage> {
-    guard::check_source(house, headers)
+pub fn check_source(own: &str, headers: &HeaderMap) -> Result<(), ProblemPage> {
+    guard::check_source(own, headers)
 }
 
 /// Whether `given` is the token of the sign-in form that belongs to the browser with these header fields.

@@ -1,5 +1,4 @@
 //! Guards of forms: a form must come from a page of ours, in a browser that got that page from us.
-use super::house::House;
 use super::problem::ProblemPage;
 use crate::session::{SecretId, Session, cookie_value};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -13,11 +12,11 @@ use subtle::ConstantTimeEq;
 /// The cookie that ties a sign-in form to the browser that asked for it.
 pub(super) const FORM_COOKIE: &str = "__Host-vestibule-form";
 
-/// Checks where a form came from, before its body is read.
+/// Checks that a form came from our `own` origin, before its body is read.
 ///
 /// # Errors
 /// [`ProblemPage::ForeignForm`] or [`ProblemPage::WrongType`].
-pub(super) fn check_source(house: &House, headers: &HeaderMap) -> Result<(), ProblemPage> {
+pub(super) fn check_source(own: &str, headers: &HeaderMap) -> Result<(), ProblemPage> {
     // A field that is there twice was not sent by a browser.
     let fits = |name: &str, expected: &str| {
         let mut values = headers.get_all(name).iter();
@@ -27,7 +26,7 @@ pub(super) fn check_source(house: &House, headers: &HeaderMap) -> Result<(), Pro
             _ => None,
         }
     };
-    let origin = fits(ORIGIN.as_str(), &house.origin).ok_or(ProblemPage::ForeignForm)?;
+    let origin = fits(ORIGIN.as_str(), own).ok_or(ProblemPage::ForeignForm)?;
     let site = fits("sec-fetch-site", "same-origin").ok_or(ProblemPage::ForeignForm)?;
     if origin.or(site).is_none() {
         return Err(ProblemPage::ForeignForm);

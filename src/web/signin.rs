@@ -142,7 +142,7 @@ pub(super) async fn cancel(visit: Visit) -> Response {
 
 /// `POST /login`.
 pub(super) async fn submit(visit: Visit, body: Body) -> Response {
-    let outcome = match check_source(&visit.house, &visit.headers) {
+    let outcome = match check_source(&visit.house.origin, &visit.headers) {
         Ok(()) => Form::read(body).await,
         Err(problem) => Err(problem),
     };

@@ -75,7 +75,7 @@ pub(super) async fn submit(visit: Visit, body: Body) -> Response {
 type Left = (Vec<String>, Option<String>);
 
 async fn leave(visit: &Visit, body: Body) -> Result<Left, ProblemPage> {
-    check_source(&visit.house, &visit.headers)?;
+    check_source(&visit.house.origin, &visit.headers)?;
     let form = Form::read(body).await?;
     let (token, onward, request) = (form.field("token")?, form.field("onward")?, form.field("request")?);
     // Only an address that came from a page of ours: this one was a vendor's, and was checked.
