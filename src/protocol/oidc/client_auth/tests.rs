@@ -189,10 +189,7 @@ proptest! {
         let given = HeaderValue::from_bytes(&value).ok();
         for value in [given, Some(authorization("Basic ", &decoded)), None].into_iter().flatten() {
             let attempt = Attempt { authorization: Some(&value), several: false, form: &form };
-            let id = match shown(&attempt) {
-                Ok(Shown::Basic { id, .. }) => id,
-                _ => continue,
-            };
+            let Ok(Shown::Basic { id, .. }) = shown(&attempt) else { continue };
             prop_assert!(!id.is_empty() && !id.chars().any(char::is_control));
         }
     }
