@@ -179,7 +179,7 @@ fn an_assertion_is_good_once_also_shown_fifty_times_at_once() {
     let accepted = std::thread::scope(|scope| {
         let show = || scope.spawn(|| check(&text, &client, (&Published(None), &replays)));
         let showing: Vec<_> = (0..50).map(|_| show()).collect();
-        showing.into_iter().map(|one| one.join().unwrap()).map(|shown| usize::from(shown.is_ok())).sum::<usize>()
+        showing.into_iter().flat_map(|one| one.join().unwrap()).count()
     });
     assert_eq!(accepted, 1);
     // The same name in another assertion is the same name; the signature that follows a forged one is still good.

@@ -192,7 +192,7 @@ fn a_proof_is_one_and_good_once() {
     let proof = KEY.sign(&header(), &claims());
     let accepted = std::thread::scope(|scope| {
         let showing: Vec<_> = (0..50).map(|_| scope.spawn(|| shown(&proof))).collect();
-        showing.into_iter().map(|one| one.join().unwrap()).map(|shown| usize::from(shown.is_ok())).sum::<usize>()
+        showing.into_iter().flat_map(|one| one.join().unwrap()).count()
     });
     assert_eq!(accepted, 1);
 }
