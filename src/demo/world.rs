@@ -285,7 +285,7 @@ fn lexicon(portal: &Portal, folder: &Path) -> io::Result<Registration> {
     Ok(Registration {
         portal: portal.clone(),
         client_id: "lexicon".to_owned(),
-        authentication: Authentication::Assertion(key),
+        authentication: Authentication::PrivateKey(key),
         algorithm: Algorithm::ES256,
         form_post: false,
         pause: KEYS_PAUSE,

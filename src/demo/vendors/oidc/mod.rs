@@ -41,7 +41,7 @@ pub enum Authentication {
     /// `client_secret_basic`.
     Secret(String),
     /// `private_key_jwt`, with ES256.
-    Assertion(ClientKey),
+    PrivateKey(ClientKey),
 }
 
 /// A vendor's own key, for `private_key_jwt`.

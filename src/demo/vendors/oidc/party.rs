@@ -49,7 +49,7 @@ impl RelyingParty {
             response_mode: if registration.form_post { "form_post" } else { "query" },
             authentication: match registration.authentication {
                 Authentication::Secret(_) => "client_secret_basic",
-                Authentication::Assertion(_) => "private_key_jwt",
+                Authentication::PrivateKey(_) => "private_key_jwt",
             },
             algorithm: format!("{:?}", registration.algorithm),
         };
@@ -202,7 +202,7 @@ impl RelyingParty {
                 let pair = format!("{}:{}", encoded(client), encoded(secret));
                 Ok((None, Some(format!("Basic {}", STANDARD.encode(pair)))))
             }
-            Authentication::Assertion(key) => {
+            Authentication::PrivateKey(key) => {
                 let now = now();
                 let claims = json!({ "iss": client, "sub": client, "aud": self.provider.issuer(), "jti": chance()?,
                     "iat": now, "exp": now + 60 });

@@ -323,7 +323,7 @@ async fn a_reader_signs_in_and_sees_everything_that_the_vendor_was_told() {
 async fn another_vendor_signs_its_requests_and_gets_the_answer_as_a_form() {
     let key = ClientKey::generate().unwrap();
     let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_value(key.jwks()).unwrap();
-    let world = World::start(Algorithm::ES256, Authentication::Assertion(key), true).await;
+    let world = World::start(Algorithm::ES256, Authentication::PrivateKey(key), true).await;
     let page = world.get("/login").await;
     assert!(page.headers["set-cookie"].to_str().unwrap().ends_with("; Path=/; Secure; HttpOnly; SameSite=None"));
     let asked = world.begin("/login?target=/article/7").await;
