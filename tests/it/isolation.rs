@@ -89,7 +89,8 @@ impl Closed {
         tokio::spawn(async move {
             let mut piece = [0; 8192];
             while let Ok((mut stream, _)) = listener.accept().await {
-                assert_ne!(stream.read(&mut piece).await.unwrap(), 0);
+                // Whatever came, or nothing: it is closed unanswered.
+                let _ = stream.read(&mut piece).await;
             }
         })
     }
