@@ -21,7 +21,16 @@ impl<'w> Visitor<'w> {
     }
 
     pub(crate) async fn open(&self, url: &str) {
-        self.chromium.client.goto(url).await.unwrap();
+        // On a busy machine the browser gives up on a connection that would have been taken a moment later.
+        for _ in 0..20 {
+            match self.chromium.client.goto(url).await {
+                Err(error) if error.to_string().contains("ERR_CONNECTION_REFUSED") => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                opened => return opened.unwrap(),
+            }
+        }
+        panic!("nobody answers at {url}");
     }
 
     /// Opens a page of the portal.
