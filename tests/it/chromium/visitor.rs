@@ -65,7 +65,15 @@ impl<'w> Visitor<'w> {
 
     /// What the page says.
     pub(crate) async fn text(&self) -> String {
-        self.chromium.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
+        // A page may go on by itself between the two questions.
+        for _ in 0..20 {
+            let body = self.chromium.client.find(Locator::Css("body")).await.unwrap();
+            match body.text().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                said => return said.unwrap(),
+            }
+        }
+        panic!("no page stays long enough to be read");
     }
 
     pub(crate) async fn text_of(&self, css: &str) -> String {
