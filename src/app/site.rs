@@ -4,7 +4,7 @@ use super::certificates::{self, Dated};
 use super::systems::{self, Bases};
 use crate::config::{Config, FileSecrets, LibrarySettings, VendorSettings};
 use crate::domain::settings::{Problem, Reading, Table, join};
-use crate::domain::{Clock, LibraryId, Timestamp, Vendor, VendorId};
+use crate::domain::{Clock, Timestamp, Vendor, VendorId};
 use crate::egress::{Connector, Errands, PublicHost, Rules, TlsTrust, Upstream};
 use crate::patron::{GateParts, Ilses, Keyring};
 use crate::protocol::oidc::{Client, Provider};
@@ -16,7 +16,7 @@ use crate::web::{House, HouseLibrary, HouseVendor, Learns, Pages};
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -187,21 +187,14 @@ fn build_vendors(
     vendors
 }
 
-/// What is wrong with clients of the OpenID Provider together.
+/// Notes what is wrong with clients of the OpenID Provider together.
 fn note_clashes(config: &Config, reading: &Reading<'_>, clients: &[Client]) {
-    let clients: Vec<_> = clients.iter().collect();
-    for clash in protocol::oidc::clashes(&clients, &issuers(config)) {
-        let settings = config.vendors.iter().find(|settings| settings.vendor.id == clash.vendor);
-        if let Some(table) = settings.and_then(|settings| settings.settings.as_ref()) {
-            reading.of(table).problem(clash.key, clash.text);
-        }
-    }
-}
-
-/// Libraries that are issuers of their own.
-fn issuers(config: &Config) -> BTreeSet<LibraryId> {
-    let own = config.libraries.iter().filter(|settings| settings.library.own_issuer);
-    own.map(|settings| settings.library.id.clone()).collect()
+    let table = |client: &Client| {
+        let settings = config.vendors.iter().find(|settings| settings.vendor.id == client.vendor().id)?;
+        settings.settings.as_ref()
+    };
+    let all: Vec<_> = clients.iter().filter_map(|client| Some((client, table(client)?))).collect();
+    protocol::oidc::note_clashes(&all, &config.issuers(), reading);
 }
 
 /// `None` after at least one problem was noted.
@@ -229,7 +222,7 @@ fn provider(
     let keys = load_or_create(&config.state_dir.join(OIDC_KEYS), foundations.clock.now());
     let parts = protocol::oidc::Parts {
         issuer: Arc::from(config.public.origin()),
-        libraries: issuers(config),
+        libraries: config.issuers(),
         languages: pages.language_codes(),
         keys: Arc::new(keys.map_err(|why| why.to_string())?),
         clock: Arc::clone(&foundations.clock),

@@ -1,7 +1,7 @@
 //! `vestibule check`: every problem at once, and with `--live` whether the ILS and the vendors answer.
 use super::{Exit, Failure, Out, counted, live, wait_for};
 use crate::config::{self, Config, Draft, FileSecrets, IlsSettings};
-use crate::domain::settings::{Problem, Reading, Table, Value};
+use crate::domain::settings::{Problem, Reading, Value};
 use crate::domain::{Clock, SystemClock};
 use crate::patron::{Ilses, ils_kinds};
 use crate::protocol::oidc::{Client, Explained};
@@ -139,22 +139,11 @@ fn read_protocols(draft: &Draft) -> (Vec<Client>, Vec<Problem>) {
             clients.push((*client, &settings.settings));
         }
     }
-    note_clashes(draft, &reading, &clients);
-    (clients.into_iter().map(|(client, _)| client).collect(), reading.into_problems())
-}
-
-/// What is wrong with clients of the OpenID Provider together.
-fn note_clashes(draft: &Draft, reading: &Reading<'_>, clients: &[(Client, &Table)]) {
-    let Some(config) = &draft.config else { return };
-    let issuers = config.libraries.iter().filter(|settings| settings.library.own_issuer);
-    let issuers = issuers.map(|settings| settings.library.id.clone()).collect();
-    let all: Vec<_> = clients.iter().map(|(client, _)| client).collect();
-    for clash in protocol::oidc::clashes(&all, &issuers) {
-        let table = clients.iter().find(|(client, _)| client.vendor().id == clash.vendor).map(|(_, table)| *table);
-        if let Some(table) = table {
-            reading.of(table).problem(clash.key, clash.text);
-        }
+    if let Some(config) = &draft.config {
+        let all: Vec<_> = clients.iter().map(|(client, table)| (client, *table)).collect();
+        protocol::oidc::note_clashes(&all, &config.issuers(), &reading);
     }
+    (clients.into_iter().map(|(client, _)| client).collect(), reading.into_problems())
 }
 
 /// The signing keys, or others in their place where there are none yet: `serve` makes them at its first start. Who

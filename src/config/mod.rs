@@ -1,7 +1,8 @@
 //! The configuration: one TOML file with includes, read strictly. Every problem is told at once, with its key path and
 //! line; secrets come from files or the environment only. Everything is parsed before any socket opens.
 use crate::domain::settings::{Place, Problem, Reader, Reading, Table};
-use crate::domain::{AddressRule, GuessLimits, Library, Licence, Limits, Timestamp, Vendor};
+use crate::domain::{AddressRule, GuessLimits, Library, LibraryId, Licence, Limits, Timestamp, Vendor};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,6 +139,13 @@ impl Config {
         limits.shared.extend(&self.session.premises);
         limits.shared.extend(self.libraries.iter().flat_map(|settings| &settings.library.premises));
         limits
+    }
+
+    /// Libraries that are OpenID Connect issuers of their own.
+    #[must_use]
+    pub fn issuers(&self) -> BTreeSet<LibraryId> {
+        let own = self.libraries.iter().filter(|settings| settings.library.own_issuer);
+        own.map(|settings| settings.library.id.clone()).collect()
     }
 
     /// The secrets that the opaque tables name.

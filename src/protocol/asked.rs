@@ -59,8 +59,6 @@ pub enum Onward {
     Form {
         /// Where to.
         action: String,
-        /// The origin of `action`.
-        origin: String,
         /// Its fields.
         fields: Vec<(&'static str, String)>,
     },
@@ -71,8 +69,6 @@ pub enum Onward {
 pub enum Declined {
     /// Nobody is signed in, and nobody may be bothered.
     SignInNeeded,
-    /// The patron would have to be asked, and may not be bothered.
-    AnswerNeeded,
     /// The patron went back, or has no licence.
     Denied,
     /// Something of ours is down.

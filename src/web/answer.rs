@@ -73,11 +73,16 @@ pub(super) fn set_policy(response: &mut Response, policy: Option<&str>) {
     }
 }
 
+/// What stands for an inline text in a policy (Content Security Policy 3 §2.3.1, `hash-source`).
+pub(super) fn source_of(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())))
+}
+
 /// The policy of a page whose only form posts itself to a vendor. `form-action` would be held against every redirect that
 /// follows at the vendor, and nothing but an answer for that vendor stands on the page.
 pub(super) fn unbound_policy() -> String {
-    let sum = STANDARD.encode(digest(&SHA256, FORM_POST.as_bytes()));
-    format!("default-src 'none'; script-src 'sha256-{sum}'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'")
+    let script = source_of(FORM_POST);
+    format!("default-src 'none'; script-src {script}; style-src 'self'; frame-ancestors 'none'; base-uri 'none'")
 }
 
 /// The portal's policy with the vendors' addresses that a page loads so that they sign a reader out.

@@ -2,19 +2,17 @@
 //! browser carries from page to page, so nothing is kept for whoever does not sign in, every tab has its own, and no flood
 //! of requests takes the room of another.
 use super::answer::{html, see_other, set_policy, unbound_policy};
-use super::entry::decision;
+use super::entry::decided;
 use super::guard::session_token;
 use super::problem::ProblemPage;
-use super::signin::Aim;
-use super::signin::form_page;
+use super::signin::{Aim, form_page};
 use super::visit::{Scene, Visit};
 use crate::domain::{Denial, Entitlement, Timestamp};
 use crate::egress::{Introduction, Release};
+use crate::patron::Vault;
 use crate::protocol::oidc::Provider;
 use crate::protocol::{Asked, Declined, Heard, Interaction, Onward, Rejected};
 use crate::session::Session;
-use crate::telemetry::{Decision, Event};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use axum::response::Response;
 use base64::Engine;
@@ -23,6 +21,7 @@ use http::StatusCode;
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// How long a request waits for a patron, in seconds.
 const WAITS: i64 = 3600;
@@ -48,7 +47,7 @@ struct Note {
     at: i64,
 }
 
-/// An authorization request of a vendor: `text` is its query, or its form where `posted`.
+/// What became of a vendor's request, which came as a form where `posted`.
 pub(super) async fn hear(visit: &Visit, heard: Heard, posted: bool) -> Response {
     match heard {
         Heard::Refused(why) => visit.problem(problem_of(why), &Scene::of(None)),
@@ -89,8 +88,10 @@ pub(super) async fn resume(visit: &Visit, sealed: &str) -> Response {
 
 /// `GET /login/cancel?request=…`: back to the vendor, without anybody.
 pub(super) fn cancel(visit: &Visit, sealed: &str) -> Response {
-    let onward = open(visit, sealed).and_then(|waiting| visit.house.oidc.decline(&waiting.asked, Declined::Denied));
-    onward.map_or_else(|| visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)), |onward| go(visit, onward))
+    match open(visit, sealed) {
+        Some(waiting) => decline(visit, &waiting.asked, Declined::Denied),
+        None => visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)),
+    }
 }
 
 /// What a request needs next.
@@ -156,7 +157,7 @@ async fn next(visit: &Visit, asked: &Asked, note: &Note, session: Option<Arc<Ses
     if !fresh && !young_enough(visit, asked, &session, now).await? {
         return Ok(sign_in());
     }
-    let entitlement = match decide(visit, asked, &session) {
+    let entitlement = match decided(visit, &session, &asked.vendor) {
         Ok(entitlement) => entitlement,
         Err(_) if silent => return Ok(Next::Decline(Declined::Denied)),
         Err(why) => return Ok(Next::Denied(session, why)),
@@ -175,14 +176,6 @@ async fn young_enough(visit: &Visit, asked: &Asked, session: &Session, now: Time
     let known = visit.front.sessions.introduced(session).await.map_err(|_| ProblemPage::StoreDown)?;
     let told = known.iter().find(|known| known.vendor == asked.vendor).map(|known| known.told);
     Ok(asked.wish.is_young_enough(told.unwrap_or_else(|| Introduction::dated(session)), now))
-}
-
-fn decide(visit: &Visit, asked: &Asked, session: &Session) -> Result<Entitlement, Denial> {
-    let decided = decision(visit, session, &asked.vendor);
-    let told = decided.as_ref().map_or_else(|why| Decision::Denied(*why), |_| Decision::Entitled);
-    let event = Event::Decided { library: session.library(), vendor: &asked.vendor, decision: told };
-    visit.front.telemetry.emit(&event);
-    decided
 }
 
 /// Introduces a patron to the vendor, if it is the one whom the vendor means.
@@ -274,7 +267,7 @@ pub(super) fn learned(visit: &Visit, asked: &Asked) -> Value {
 pub(super) fn go(visit: &Visit, onward: Onward) -> Response {
     match onward {
         Onward::Redirect(to) => see_other(&to),
-        Onward::Form { action, fields, .. } => {
+        Onward::Form { action, fields } => {
             let fields: Vec<_> = fields.iter().map(|(name, value)| context! { name => *name, value }).collect();
             let text = visit.house.pages.bare("form-post.html", visit.language(), context! { action, fields });
             let mut response = html(StatusCode::OK, text);
@@ -284,29 +277,24 @@ pub(super) fn go(visit: &Visit, onward: Onward) -> Response {
     }
 }
 
-fn key(form_key: &[u8; 32]) -> Option<RandomizedNonceKey> {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, form_key), b"waiting requests");
-    RandomizedNonceKey::new(&AES_256_GCM, tag.as_ref()).ok()
+fn vault(form_key: &[u8; 32]) -> Vault {
+    let mut key = Zeroizing::new([0; 32]);
+    key.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, form_key), b"waiting requests").as_ref());
+    Vault::new(&key)
 }
 
 /// Seals a note: its own line, then the request as it is.
 fn seal(form_key: &[u8; 32], note: &Note, asked: &Asked) -> Option<String> {
-    let mut plain = serde_json::to_vec(note).ok()?;
+    let mut plain = Zeroizing::new(serde_json::to_vec(note).ok()?);
     plain.push(b'\n');
     plain.extend_from_slice(asked.carried().as_bytes());
-    let nonce = key(form_key)?.seal_in_place_append_tag(Aad::empty(), &mut plain).ok()?;
-    let mut sealed = nonce.as_ref().to_vec();
-    sealed.extend_from_slice(&plain);
+    let sealed = vault(form_key).seal_plain(plain, b"");
     Some(URL_SAFE_NO_PAD.encode(sealed)).filter(|sealed| sealed.len() <= LONGEST)
 }
 
 fn unseal(form_key: &[u8; 32], sealed: &str) -> Option<(Note, String)> {
     let bytes = Some(sealed).filter(|sealed| sealed.len() <= LONGEST)?;
-    let bytes = URL_SAFE_NO_PAD.decode(bytes).ok()?;
-    let (nonce, body) = bytes.split_at_checked(NONCE_LEN)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    let mut body = body.to_vec();
-    let plain = key(form_key)?.open_in_place(nonce, Aad::empty(), &mut body).ok()?;
-    let (note, carried) = std::str::from_utf8(plain).ok()?.split_once('\n')?;
+    let plain = vault(form_key).open_plain(&URL_SAFE_NO_PAD.decode(bytes).ok()?, b"")?;
+    let (note, carried) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
     Some((serde_json::from_str(note).ok()?, carried.to_owned()))
 }

@@ -16,14 +16,19 @@ pub(super) fn decision(visit: &Visit, session: &Session, vendor: &VendorId) -> R
     decide(&visit.house.licences, (session.library(), vendor), session.standing(), today)
 }
 
-/// Sends the browser on to a vendor's host, or says why not.
-pub(super) async fn enter(visit: &Visit, session: &Session, link: &DeepLink<'_>) -> Response {
-    let vendor = &link.vendor.vendor.id;
+/// As [`decision`], and tells of it: the patron is at the vendor's door.
+pub(super) fn decided(visit: &Visit, session: &Session, vendor: &VendorId) -> Result<Entitlement, Denial> {
     let decided = decision(visit, session, vendor);
     let told = decided.as_ref().map_or_else(|why| Decision::Denied(*why), |_| Decision::Entitled);
     visit.front.telemetry.emit(&Event::Decided { library: session.library(), vendor, decision: told });
+    decided
+}
+
+/// Sends the browser on to a vendor's host, or says why not.
+pub(super) async fn enter(visit: &Visit, session: &Session, link: &DeepLink<'_>) -> Response {
+    let vendor = &link.vendor.vendor.id;
     let scene = Scene::of(Some(session));
-    match decided {
+    match decided(visit, session, vendor) {
         Err(why) => visit.problem(ProblemPage::NotEntitled(why), &scene),
         Ok(_) if link.vendor.host.is_none() => start(visit, link),
         Ok(_) => match visit.front.sessions.issue_ticket(session, vendor).await {

@@ -1,13 +1,10 @@
 //! Pages from templates: the built-in ones, or the library's own where its folder holds one of that name. What a
 //! library's template gets wrong costs its look, never the page.
-use super::answer::{FORM_POST, secure};
+use super::answer::{FORM_POST, secure, source_of};
 use super::assets::Assets;
 use super::language::{Chosen, Languages};
 use super::problem::{Correlation, ProblemPage};
 use crate::telemetry::{Event, Telemetry};
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use fluent_bundle::{FluentArgs, FluentValue};
 use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
@@ -193,8 +190,8 @@ pub(super) fn problem_headers(headers: &mut HeaderMap, problem: ProblemPage) {
 pub(super) const FORM_CHALLENGE: HeaderValue = HeaderValue::from_static("Form realm=\"library\"");
 
 fn standalone_policy(style: &str) -> String {
-    let sum = STANDARD.encode(digest(&SHA256, style.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{sum}'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'")
+    let style = source_of(style);
+    format!("default-src 'none'; style-src {style}; form-action 'none'; frame-ancestors 'none'; base-uri 'none'")
 }
 
 /// The texts of a folder's files with this extension, by file name.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 /// The SHA-256 of a client secret. Secrets are 256 random bits that we made, so no slow hash is needed.
 pub(super) struct SecretDigest(pub(super) [u8; 32]);
@@ -115,6 +115,16 @@ impl RedirectUri {
 /// The origin of an address that was found to be one of a client's.
 pub(super) fn origin_of(given: &str) -> String {
     web_address(given).map_or_else(String::new, |url| url.origin().ascii_serialization())
+}
+
+/// An address with these fields behind it, after those that it has.
+pub(super) fn with_query<N: AsRef<str>, V: AsRef<str>>(
+    address: &str,
+    fields: impl IntoIterator<Item = (N, V)>,
+) -> String {
+    let glue = if address.contains('?') { '&' } else { '?' };
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    format!("{address}{glue}{query}")
 }
 
 /// An absolute address with a host, without user and password.

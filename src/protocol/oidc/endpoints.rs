@@ -23,8 +23,8 @@ use serde::Serialize;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// How long a pushed request waits for its browser.
-const PUSHED_LIFE: Duration = Duration::from_secs(60);
+/// How long a pushed request waits for its browser, in seconds.
+const PUSHED_LIFE: i64 = 60;
 /// How long the store keeps it: a browser that came in time carries all of it along, sealed, while its reader signs in.
 const PUSHED_KEPT: Duration = Duration::from_secs(65);
 /// The longest pushed request.
@@ -47,7 +47,7 @@ struct Tokens<'a> {
 #[derive(Serialize)]
 struct Pushed {
     request_uri: String,
-    expires_in: u64,
+    expires_in: i64,
 }
 
 #[derive(Serialize)]
@@ -98,7 +98,7 @@ impl From<NotGranted> for Failed {
     fn from(why: NotGranted) -> Self {
         match why {
             NotGranted::Store => Self::Down,
-            NotGranted::Invalid | NotGranted::Reused => {
+            NotGranted::Invalid => {
                 Self::Grant("invalid_grant", "the code or token is not good, any more, or not for this client")
             }
         }
@@ -320,7 +320,8 @@ impl Provider {
             Some(key) => form.with("dpop_jkt", key.as_str()),
             None => form,
         };
-        let found = request::read(client, &form, Some([0; 32]), (&self.signer, &at.issuer));
+        let bearer = Bearer::new();
+        let found = request::read(client, &form, Some(bearer.name()), (&self.signer, &at.issuer));
         found.map_err(|bad| match bad {
             Bad::Back(request::Fault(code, text), _) => Failed::Grant(code, text),
             Bad::Page(_) => Failed::Grant("invalid_request", "expected a redirect_uri of the client"),
@@ -333,11 +334,11 @@ impl Provider {
             let text = "too many pushed requests of this client wait";
             return Ok(error(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", text));
         }
-        let bearer = Bearer::new();
-        let record = super::PushedRequest { client: client.id.clone(), form: kept, until: at_least(call.now) };
+        let until = call.now.plus(PUSHED_LIFE).seconds();
+        let record = super::PushedRequest { client: client.id.clone(), form: kept, until };
         self.grants.0.put(Family::Pushed, &bearer, &record, PUSHED_KEPT).await?;
         let request_uri = format!("{PUSHED_PREFIX}{}", bearer.reveal());
-        Ok(json(StatusCode::CREATED, &Pushed { request_uri, expires_in: PUSHED_LIFE.as_secs() }))
+        Ok(json(StatusCode::CREATED, &Pushed { request_uri, expires_in: PUSHED_LIFE }))
     }
 
     /// A proof may come with a pushed request (RFC 9449 §10.1), but need not.
@@ -379,10 +380,6 @@ impl Provider {
             Err(StoreError) => unavailable(),
         }
     }
-}
-
-fn at_least(now: Timestamp) -> i64 {
-    now.plus(i64::try_from(PUSHED_LIFE.as_secs()).unwrap_or(0)).seconds()
 }
 
 const fn token_type(basis: &Basis) -> &'static str {

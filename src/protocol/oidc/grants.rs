@@ -98,10 +98,8 @@ pub(super) struct Issued {
 /// Why a code or a refresh token gives nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotGranted {
-    /// It is not good, any more, or not here.
+    /// It is not good, any more, or not here; or it was used before, and what it gave is taken away.
     Invalid,
-    /// It was used before; what it gave is taken away.
-    Reused,
     /// The store does not answer.
     Store,
 }
@@ -156,7 +154,7 @@ impl Grants {
             Kept::Good(code) if code.basis.client == client.id => code,
             Kept::Spent { client: id, gave } if id == client.id => {
                 self.withdraw(&gave).await?;
-                return Err(NotGranted::Reused);
+                return Err(NotGranted::Invalid);
             }
             Kept::Good(_) | Kept::Spent { .. } => return Err(NotGranted::Invalid),
         };
@@ -179,7 +177,7 @@ impl Grants {
         if let Some((Kept::Spent { gave, .. }, _)) = again.map(Found::apart) {
             self.withdraw(&gave).await?;
         }
-        Err(NotGranted::Reused)
+        Err(NotGranted::Invalid)
     }
 
     /// New tokens for a refresh token, which is spent by it.
@@ -217,7 +215,7 @@ impl Grants {
             Some(chain) => self.0.drop_name(Family::Grant, chain).await,
             None => Ok(()),
         };
-        broken.map_or(NotGranted::Store, |()| NotGranted::Reused)
+        broken.map_or(NotGranted::Store, |()| NotGranted::Invalid)
     }
 
     async fn issue(

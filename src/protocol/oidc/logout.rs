@@ -1,5 +1,5 @@
 //! Signing out (RP-Initiated Logout 1.0, Back-Channel Logout 1.0, Front-Channel Logout 1.0).
-use super::client::Client;
+use super::client::{Client, with_query};
 use super::parameters::Parameters;
 use super::{At, Provider, issuer};
 use crate::domain::VendorId;
@@ -66,8 +66,5 @@ impl Provider {
 /// The address to go on to, which must be configured to the letter.
 fn onward(client: &Client, given: &str, state: Option<&str>) -> Option<String> {
     client.post_logout_redirect_uris.iter().find(|known| *known == given)?;
-    let Some(state) = state else { return Some(given.to_owned()) };
-    let glue = if given.contains('?') { '&' } else { '?' };
-    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
-    Some(format!("{given}{glue}{query}"))
+    Some(state.map_or_else(|| given.to_owned(), |state| with_query(given, [("state", state)])))
 }

@@ -37,6 +37,7 @@ pub use logout::Leaving;
 pub(super) use settings::read;
 
 use super::{Asked, Declined, Heard, Onward, Rejected, SigningRing, Unspoken};
+use crate::domain::settings::{Reading, Table};
 use crate::domain::{Clock, LibraryId, Timestamp, VendorId};
 use crate::egress::{Errands, Introduction, Pseudonym};
 use crate::store::{Family, Store, StoreError};
@@ -185,31 +186,19 @@ struct PushedRequest {
     until: i64,
 }
 
-/// What is wrong with several clients together.
-pub struct Clash {
-    /// The vendor whose table is to be mended.
-    pub vendor: VendorId,
-    /// The key.
-    pub key: &'static str,
-    /// What was expected, then what was found.
-    pub text: String,
-}
-
-/// Finds what is wrong with clients together, which no table shows alone.
-#[must_use]
-pub fn clashes(clients: &[&Client], libraries: &BTreeSet<LibraryId>) -> Vec<Clash> {
-    let mut found = Vec::new();
-    for (index, client) in clients.iter().enumerate() {
-        let mut clash = |key, text: String| found.push(Clash { vendor: client.vendor.id.clone(), key, text });
-        let earlier = clients.get(..index).unwrap_or_default();
-        if let Some(other) = earlier.iter().find(|other| other.id == client.id) {
+/// Notes what is wrong with clients together, which no table shows alone. Each comes with its `[vendor.oidc]` table.
+pub fn note_clashes(clients: &[(&Client, &Table)], libraries: &BTreeSet<LibraryId>, reading: &Reading<'_>) {
+    for (index, (client, table)) in clients.iter().enumerate() {
+        let clash = |key, text: String| reading.of(table).problem(key, text);
+        let earlier = || clients.iter().take(index).map(|(earlier, _)| earlier);
+        if let Some(other) = earlier().find(|other| other.id == client.id) {
             clash("client_id", format!("expected an id of its own, found that of the vendor `{}`", other.vendor.id));
         }
         let shared = |other: &&&Client| {
             let meant = client.sector.document.is_some() && client.sector.document == other.sector.document;
             other.sector.host == client.sector.host && !meant
         };
-        if let Some(other) = earlier.iter().find(shared) {
+        if let Some(other) = earlier().find(shared) {
             let text = format!(
                 "expected a host of its own, found that of the vendor `{}`: both would know a reader by one name; where \
                  that is meant, give both the same `sector_identifier_uri`",
@@ -221,11 +210,10 @@ pub fn clashes(clients: &[&Client], libraries: &BTreeSet<LibraryId>) -> Vec<Clas
             clash("issuer", "expected a library with `own_issuer = true`, found another id".to_owned());
         }
     }
-    found
 }
 
 impl Provider {
-    /// The provider for these clients, in which [`clashes`] found nothing.
+    /// The provider for these clients, about which [`note_clashes`] noted nothing.
     ///
     /// # Errors
     /// [`Unspoken`] when there is no signing key for one of them.
@@ -423,7 +411,6 @@ impl Provider {
         let client = self.waiting(request)?;
         let Fault(code, text) = match why {
             Declined::SignInNeeded => Fault("login_required", "nobody is signed in"),
-            Declined::AnswerNeeded => Fault("interaction_required", "the reader would have to be asked"),
             Declined::Denied => Fault("access_denied", "the reader went back, or has no access"),
             Declined::Unavailable => Fault("temporarily_unavailable", "the provider cannot answer now"),
         };

@@ -1,12 +1,11 @@
 //! Authorization requests (OpenID Connect Core §3.1.2): what is read, what is refused and how, and what waits.
-use super::client::{Client, origin_of};
+use super::client::{Client, origin_of, with_query};
 use super::parameters::Parameters;
 use super::signer::Signer;
 use crate::protocol::{Asked, Interaction, Onward, Rejected, Wish};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use url::form_urlencoded::Serializer;
 
 /// The longest `state` and `nonce`, in bytes; longer ones are refused rather than cut.
 const LONGEST: usize = 1024;
@@ -249,12 +248,8 @@ impl Return {
         fields.extend(self.state.map(|state| ("state", state)));
         fields.push(("iss", issuer.to_owned()));
         match self.mode {
-            ResponseMode::FormPost => Onward::Form { origin: origin_of(&self.given), action: self.given, fields },
-            ResponseMode::Query => {
-                let glue = if self.given.contains('?') { '&' } else { '?' };
-                let query = Serializer::new(String::new()).extend_pairs(fields).finish();
-                Onward::Redirect(format!("{}{glue}{query}", self.given))
-            }
+            ResponseMode::FormPost => Onward::Form { action: self.given, fields },
+            ResponseMode::Query => Onward::Redirect(with_query(&self.given, fields)),
         }
     }
 

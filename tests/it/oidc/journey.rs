@@ -1,4 +1,5 @@
 //! A reader's way to a vendor that asks by OpenID Connect, byte by byte.
+use crate::oidc::CLAIMS;
 use crate::support::browser::{Browser, Page};
 use crate::support::served::Served;
 use crate::support::world::World;
@@ -117,21 +118,7 @@ async fn a_reader_reaches_a_vendor_that_asks() {
     assert_eq!(status, 200, "{tokens}");
     let claims = claims_of(tokens["id_token"].as_str().unwrap());
     let names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = [
-        "acr",
-        "at_hash",
-        "aud",
-        "auth_time",
-        "eduperson_entitlement",
-        "eduperson_scoped_affiliation",
-        "exp",
-        "iat",
-        "iss",
-        "nonce",
-        "sid",
-        "sub",
-    ];
-    assert_eq!(names, expected);
+    assert_eq!(names, CLAIMS);
     let token = tokens["access_token"].as_str().unwrap();
     let ask = Request::get(format!("{portal}/oidc/userinfo")).header(AUTHORIZATION, format!("Bearer {token}"));
     let userinfo = browser.send(ask.body(Bytes::new()).unwrap()).await;

@@ -93,7 +93,9 @@ fn page(name: &str, party: &RelyingParty, asked: &Asked, article: Option<u32>) -
     let reader = asked.cookie(&party.session_cookie()).and_then(|session| party.reader(session));
     match (reader, article) {
         (Some(reader), None) => html(StatusCode::OK, pages::welcome(name, &reader, &asked.received)),
-        (Some(reader), Some(number)) => html(StatusCode::OK, pages::article(name, &reader, number)),
+        (Some(reader), Some(number)) => {
+            html(StatusCode::OK, super::super::pages::article(name, &reader.claims, number))
+        }
         // Whoever follows a link to an article signs in on the way.
         (None, Some(number)) => see_other(&format!("/login?target=/article/{number}")),
         (None, None) => html(StatusCode::FORBIDDEN, pages::stranger(name, party.issuer())),

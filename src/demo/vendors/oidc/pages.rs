@@ -1,5 +1,5 @@
 //! The pages of a vendor that signs readers in.
-use super::super::pages::{bytes, escape, holder, layout, links, sentence, table, told};
+use super::super::pages::{bytes, escape, layout, links, sentence, table, told};
 use super::Trouble;
 use super::desk::Reader;
 
@@ -21,19 +21,6 @@ pub(super) fn welcome(name: &str, reader: &Reader, received: &[u8]) -> String {
         told = told("Every byte of your request just now, as it came", received),
     );
     layout(&format!("Welcome to {name}"), name, &content)
-}
-
-/// An article, for somebody who is signed in.
-pub(super) fn article(name: &str, reader: &Reader, number: u32) -> String {
-    let next = number.saturating_add(1);
-    let content = format!(
-        "<h1>Article {number}</h1>\
-         <p>Here would stand what the library pays for. It is shown to {who}.</p>\
-         {more}<p><a href=\"/\">What this vendor was told about you</a></p>",
-        who = holder(&reader.claims),
-        more = links(next..=next.saturating_add(2)),
-    );
-    layout(&format!("Article {number}"), name, &content)
 }
 
 /// The first page, for somebody who is not signed in.

@@ -1,23 +1,8 @@
 //! What a client may be told, and nothing else.
 use super::vendors::Vendor;
+use crate::oidc::CLAIMS;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-/// The claims of an ID token. `nonce` is there when the client sent one, as all of these do.
-const CLAIMS: [&str; 12] = [
-    "acr",
-    "at_hash",
-    "aud",
-    "auth_time",
-    "eduperson_entitlement",
-    "eduperson_scoped_affiliation",
-    "exp",
-    "iat",
-    "iss",
-    "nonce",
-    "sid",
-    "sub",
-];
 
 /// What the library tells of its patron.
 const ABOUT: [&str; 3] = ["eduperson_entitlement", "eduperson_scoped_affiliation", "sub"];
