@@ -1,26 +1,18 @@
-//! Sealing: how a [`Subject`] and what belongs to it may stand in a store. AES-256-GCM (NIST SP 800-38D) with a random
-//! nonce; the box opens only with the key and the same `context`, so a box moved to another place does not open.
+//! Sealing: how a [`Subject`] and what belongs to it may stand in a store.
 use super::Subject;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use crate::store::Sealing;
 use zeroize::Zeroizing;
 
 /// Seals and opens. Holds its own key.
 ///
 /// It has no `Debug`, `Clone` or `Serialize`.
-pub struct Vault {
-    key: RandomizedNonceKey,
-}
+pub struct Vault(Sealing);
 
 impl Vault {
     /// A vault with this key.
-    ///
-    /// # Panics
-    /// Never: AES-256 takes every key of 32 bytes.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        #[expect(clippy::expect_used, reason = "AES-256 takes every key of 32 bytes")]
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key).expect("32 bytes");
-        Self { key }
+        Self(Sealing::new(key))
     }
 
     /// Seals a subject with some bytes that belong to it.
@@ -33,17 +25,9 @@ impl Vault {
     }
 
     /// Seals bytes that hold no subject.
-    ///
-    /// # Panics
-    /// Beyond 64 GiB of plaintext.
     #[must_use]
-    pub fn seal_plain(&self, mut plain: Zeroizing<Vec<u8>>, context: &[u8]) -> Vec<u8> {
-        #[expect(clippy::expect_used, reason = "fails only beyond 64 GiB of plaintext")]
-        let nonce = self.key.seal_in_place_append_tag(Aad::from(context), &mut *plain).expect("short plaintext");
-        let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len());
-        sealed.extend_from_slice(nonce.as_ref());
-        sealed.extend_from_slice(&plain);
-        sealed
+    pub fn seal_plain(&self, plain: Zeroizing<Vec<u8>>, context: &[u8]) -> Vec<u8> {
+        self.0.seal(plain, context)
     }
 
     /// Opens a box that [`Vault::seal`] made with the same `context`; `None` for any other bytes.
@@ -57,12 +41,7 @@ impl Vault {
     /// Opens a box that [`Vault::seal_plain`] made with the same `context`; `None` for any other bytes.
     #[must_use]
     pub fn open_plain(&self, sealed: &[u8], context: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut body = Zeroizing::new(body.to_vec());
-        let length = self.key.open_in_place(nonce, Aad::from(context), &mut body).ok()?.len();
-        body.truncate(length);
-        Some(body)
+        self.0.open(sealed, context)
     }
 }
 

@@ -4,6 +4,7 @@
 mod file;
 mod kept;
 mod memory;
+mod sealing;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use kept::{Kept, KeptParts};
 pub use memory::Memory;
+pub use sealing::Sealing;
 
 /// A key: which family of values, and a name that was hashed or random already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,8 +2,7 @@
 //! The store knows each by a digest, and keeps what belongs to it sealed with a key that only the value itself gives: who
 //! reads the store can use nothing in it.
 use crate::domain::random;
-use crate::store::{Family, Key, Store, StoreError};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use crate::store::{Family, Key, Sealing, Store, StoreError};
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -44,9 +43,8 @@ impl Bearer {
         self.digest(*b"name")
     }
 
-    fn seal_key(&self) -> Option<RandomizedNonceKey> {
-        let key = Zeroizing::new(self.digest(*b"seal"));
-        RandomizedNonceKey::new(&AES_256_GCM, key.as_slice()).ok()
+    fn sealing(&self) -> Sealing {
+        Sealing::new(&Zeroizing::new(self.digest(*b"seal")))
     }
 
     fn digest(&self, purpose: [u8; 4]) -> [u8; 32] {
@@ -137,20 +135,12 @@ impl Ledger {
 }
 
 fn seal(bearer: &Bearer, record: &impl Serialize) -> Option<Bytes> {
-    let mut plain = Zeroizing::new(serde_json::to_vec(record).ok()?);
-    let nonce = bearer.seal_key()?.seal_in_place_append_tag(Aad::empty(), &mut *plain).ok()?;
-    let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len());
-    sealed.extend_from_slice(nonce.as_ref());
-    sealed.extend_from_slice(&plain);
-    Some(Bytes::from(sealed))
+    let plain = Zeroizing::new(serde_json::to_vec(record).ok()?);
+    Some(Bytes::from(bearer.sealing().seal(plain, b"")))
 }
 
 fn open<T: DeserializeOwned>(bearer: &Bearer, sealed: &[u8]) -> Option<T> {
-    let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    let mut body = Zeroizing::new(body.to_vec());
-    let plain = bearer.seal_key()?.open_in_place(nonce, Aad::empty(), &mut body).ok()?;
-    serde_json::from_slice(plain).ok()
+    serde_json::from_slice(&bearer.sealing().open(sealed, b"")?).ok()
 }
 
 #[cfg(test)]
