@@ -10,6 +10,18 @@ pub(crate) mod vestibule;
 mod ils;
 
 use std::error::Error;
+use std::process::ExitCode;
 
 /// What a step of a benchmark comes to.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// The end of a benchmark, as the shell sees it.
+pub(crate) fn end(outcome: Outcome<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -60,3 +60,28 @@ impl Vendor {
         is_public(address) || self.private_addresses.iter().any(|rule| rule.contains(address))
     }
 }
+
+#[cfg(test)]
+impl Vendor {
+    /// A vendor for tests, with nothing out of the ordinary.
+    pub(crate) fn plain(id: &str, origin: VendorOrigin) -> Self {
+        Self {
+            id: VendorId::parse(id).unwrap(),
+            name: String::new(),
+            description: String::new(),
+            origin,
+            aliases: Vec::new(),
+            private_addresses: Vec::new(),
+            anonymous: false,
+            epoch: "1".to_owned(),
+            full_user_agent: false,
+            pass_headers: Vec::new(),
+        }
+    }
+
+    /// The same, which may also be reached at these addresses.
+    pub(crate) fn at_private(self, rules: &[&str]) -> Self {
+        let private_addresses = rules.iter().map(|rule| AddressRule::parse(rule).unwrap()).collect();
+        Self { private_addresses, ..self }
+    }
+}

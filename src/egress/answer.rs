@@ -178,21 +178,11 @@ fn mapped(value: &HeaderValue, faces: &PublicHost) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Vendor, VendorId, VendorOrigin};
+    use crate::domain::{Vendor, VendorOrigin};
 
     fn faces() -> PublicHost {
-        let vendor = Vendor {
-            id: VendorId::parse("atlas").unwrap(),
-            name: String::new(),
-            description: String::new(),
-            origin: VendorOrigin { tls: true, host: "www.atlas.example".into(), port: 443 },
-            aliases: vec![],
-            private_addresses: vec![],
-            anonymous: false,
-            epoch: "1".into(),
-            full_user_agent: false,
-            pass_headers: vec![],
-        };
+        let origin = VendorOrigin { tls: true, host: "www.atlas.example".into(), port: 443 };
+        let vendor = Vendor::plain("atlas", origin);
         PublicHost::new("https://atlas.proxy.example.net", &vendor).unwrap()
     }
 

@@ -31,6 +31,14 @@ pub(super) fn check_source(own: &str, headers: &HeaderMap) -> Result<(), Problem
     if origin.or(site).is_none() {
         return Err(ProblemPage::ForeignForm);
     }
+    check_kind(headers)
+}
+
+/// Checks that a body is a form.
+///
+/// # Errors
+/// [`ProblemPage::WrongType`].
+pub(super) fn check_kind(headers: &HeaderMap) -> Result<(), ProblemPage> {
     let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
     let kind = kind.split(';').next().unwrap_or("").trim();
     if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") { Ok(()) } else { Err(ProblemPage::WrongType) }

@@ -1,6 +1,7 @@
 //! The addresses of the OpenID Provider: those that clients ask themselves, and those to which they send browsers.
 use super::answer::{secure, see_other};
 use super::asked;
+use super::guard::check_kind;
 use super::problem::ProblemPage;
 use super::signout;
 use super::visit::{Scene, Visit};
@@ -8,7 +9,6 @@ use crate::domain::{LibraryId, Timestamp};
 use crate::protocol::oidc::{Call, Endpoint, Provider};
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
@@ -102,10 +102,7 @@ async fn text(visit: &Visit, posted: bool, body: Body) -> Result<Bytes, ProblemP
     if !posted {
         return Ok(Bytes::copy_from_slice(visit.raw_query().as_bytes()));
     }
-    let kind = visit.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(ProblemPage::WrongType);
-    }
+    check_kind(&visit.headers)?;
     read(body).await.ok_or(ProblemPage::TooLarge)
 }
 

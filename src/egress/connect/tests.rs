@@ -1,7 +1,7 @@
 //! Where a connection may lead, whatever the name server says. All addresses that are reached here are loopback ones: a
 //! vendor that lists 127.0.0.2 stands for one with a public address, and 127.0.0.1 is the trap.
 use super::*;
-use crate::domain::{AddressRule, VendorId, VendorOrigin};
+use crate::domain::VendorOrigin;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,18 +31,7 @@ impl Resolve for Fickle {
 }
 
 fn vendor(host: &str, tls: bool, private: &[&str]) -> Arc<Vendor> {
-    Arc::new(Vendor {
-        id: VendorId::parse("atlas").unwrap(),
-        name: String::new(),
-        description: String::new(),
-        origin: VendorOrigin { tls, host: host.into(), port: 80 },
-        aliases: vec![],
-        private_addresses: private.iter().map(|rule| AddressRule::parse(rule).unwrap()).collect(),
-        anonymous: false,
-        epoch: "1".into(),
-        full_user_agent: false,
-        pass_headers: vec![],
-    })
+    Arc::new(Vendor::plain("atlas", VendorOrigin { tls, host: host.into(), port: 80 }).at_private(private))
 }
 
 fn connector(private: &[&str], names: &Fickle) -> Connector {

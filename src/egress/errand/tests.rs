@@ -1,7 +1,6 @@
 //! Errands to small servers on loopback addresses: what leaves, what is taken, what is refused, and when it ends. A
 //! vendor that lists 127.0.0.2 stands for one with a public address, and 127.0.0.1 is the trap.
 use super::*;
-use crate::domain::{AddressRule, VendorId};
 use futures_util::future::BoxFuture;
 use std::io;
 use std::net::SocketAddr;
@@ -22,18 +21,8 @@ impl Resolve for Fickle {
 }
 
 fn errands(private: &[&str]) -> Errands {
-    let vendor = Vendor {
-        id: VendorId::parse("chronicle").unwrap(),
-        name: String::new(),
-        description: String::new(),
-        origin: VendorOrigin { tls: true, host: "archive.chronicle.example".into(), port: 443 },
-        aliases: vec![],
-        private_addresses: private.iter().map(|rule| AddressRule::parse(rule).unwrap()).collect(),
-        anonymous: false,
-        epoch: "1".into(),
-        full_user_agent: false,
-        pass_headers: vec![],
-    };
+    let origin = VendorOrigin { tls: true, host: "archive.chronicle.example".into(), port: 443 };
+    let vendor = Vendor::plain("chronicle", origin).at_private(private);
     Errands::new(Arc::new(vendor), &TlsTrust::Roots(vec![])).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Vendors for tests: small HTTP servers on loopback that do as they are told, and clients that point to them.
 use super::client::{AssertionAlgorithm, Authentication, Backchannel, Client, ClientKeys, Dpop, RedirectUri, Sector};
 use super::published::Means;
-use crate::domain::{AddressRule, Clock, ManualClock, Timestamp, Vendor, VendorId, VendorOrigin};
+use crate::domain::{Clock, ManualClock, Timestamp, Vendor, VendorId, VendorOrigin};
 use crate::egress::{Errands, TlsTrust};
 use crate::protocol::Algorithm;
 use crate::telemetry::Telemetry;
@@ -101,18 +101,8 @@ pub(super) fn errands(id: &str) -> Arc<Errands> {
 }
 
 fn vendor(id: &str) -> Arc<Vendor> {
-    Arc::new(Vendor {
-        id: VendorId::parse(id).unwrap(),
-        name: String::new(),
-        description: String::new(),
-        origin: VendorOrigin { tls: true, host: "archive.example".into(), port: 443 },
-        aliases: vec![],
-        private_addresses: vec![AddressRule::parse("127.0.0.1").unwrap()],
-        anonymous: false,
-        epoch: "1".into(),
-        full_user_agent: false,
-        pass_headers: vec![],
-    })
+    let origin = VendorOrigin { tls: true, host: "archive.example".into(), port: 443 };
+    Arc::new(Vendor::plain(id, origin).at_private(&["127.0.0.1"]))
 }
 
 /// A client of the vendor `id` without any addresses of its own but two to come back to, on two hosts.

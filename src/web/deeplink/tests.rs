@@ -1,6 +1,6 @@
 //! Addresses that must lead nowhere, and those that must lead home.
 use super::*;
-use crate::domain::{Vendor, VendorId};
+use crate::domain::Vendor;
 use crate::web::Learns;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -15,16 +15,10 @@ fn origin(text: &str) -> VendorOrigin {
 
 pub(in crate::web) fn vendor(id: &str, at: &str, aliases: &[&str]) -> HouseVendor {
     let vendor = Vendor {
-        id: VendorId::parse(id).unwrap(),
         name: format!("The {id}"),
-        description: String::new(),
-        origin: origin(at),
         aliases: aliases.iter().map(|a| origin(a)).collect(),
-        private_addresses: Vec::new(),
         anonymous: id == "press",
-        epoch: "1".to_owned(),
-        full_user_agent: false,
-        pass_headers: Vec::new(),
+        ..Vendor::plain(id, origin(at))
     };
     let host = format!("{id}.proxy.example.net");
     HouseVendor {
