@@ -77,11 +77,25 @@ impl<'w> Visitor<'w> {
     }
 
     pub(crate) async fn text_of(&self, css: &str) -> String {
-        self.see(css).await.text().await.unwrap()
+        for _ in 0..20 {
+            match self.see(css).await.text().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                said => return said.unwrap(),
+            }
+        }
+        panic!("`{css}` does not stay long enough to be read");
     }
 
+    /// Clicks what a selector names. The browser may still be on its way to the page that has it: what it saw on the page
+    /// before is gone then, and was not clicked.
     pub(crate) async fn click(&self, css: &str) {
-        self.see(css).await.click().await.unwrap();
+        for _ in 0..20 {
+            match self.see(css).await.click().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                clicked => return clicked.unwrap(),
+            }
+        }
+        panic!("`{css}` does not stay long enough to be clicked");
     }
 
     /// Presses keys on the keyboard, one after the other.
