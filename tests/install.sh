@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust on Debian 12: a browser, promtool, a foreign SIP2 server, axe-core, and OpenID
-# clients that others wrote (openid-client, express-openid-connect, Authlib, mod_auth_openidc). What is there already is
-# left alone, so a second run is quick and needs neither root nor a network. Everything but Debian's packages goes under
-# target/test-partners.
+# Installs what the tests need beside Rust on Debian 12: a browser, promtool, a foreign SIP2 server, axe-core, OpenID
+# clients that others wrote (openid-client, express-openid-connect, Authlib, mod_auth_openidc) and SAML service providers
+# (Shibboleth's mod_shib, mod_auth_mellon, pysaml2, python3-saml). What is there already is left alone, so a second run is
+# quick and needs neither root nor a network. Everything but Debian's packages goes under target/test-partners.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 partners=target/test-partners
@@ -55,8 +55,14 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 # Of Apache the program alone (apache2-bin): the package apache2 would bring a service along.
 [ -x /usr/sbin/apache2 ] || packages+=(apache2-bin)
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || packages+=(libapache2-mod-auth-openidc)
+[ -e /usr/lib/apache2/modules/mod_shib.so ] || packages+=(libapache2-mod-shib)
+[ -x /usr/sbin/shibd ] || packages+=(shibboleth-sp-utils)
+[ -e /usr/lib/apache2/modules/mod_auth_mellon.so ] || packages+=(libapache2-mod-auth-mellon)
+need xmlsec1 xmlsec1
+need openssl openssl
 
-# The prometheus package brings a service along, which the tests have no use for: it is not to start.
+# The packages prometheus and shibboleth-sp-utils bring services along, which the tests have no use for: they are not to
+# start.
 install_packages() {
   local policy=/usr/sbin/policy-rc.d ours=no
   if [ ! -e "$policy" ]; then
@@ -72,9 +78,16 @@ install_packages() {
   ) || failed=yes
   [ "$ours" = no ] || as_root rm -f "$policy"
   [ -z "$failed" ] || exit 1
-  if [[ " ${packages[*]} " == *' prometheus '* ]] && command -v systemctl >/dev/null; then
+  local package services=()
+  for package in "${packages[@]}"; do
+    case $package in
+      prometheus) services+=(prometheus prometheus-node-exporter) ;;
+      shibboleth-sp-utils) services+=(shibd) ;;
+    esac
+  done
+  if [ ${#services[@]} -gt 0 ] && command -v systemctl >/dev/null; then
     # Where no systemd runs there is nothing to disable.
-    as_root systemctl --quiet disable prometheus prometheus-node-exporter >/dev/null 2>&1 || true
+    as_root systemctl --quiet disable "${services[@]}" >/dev/null 2>&1 || true
   fi
 }
 
@@ -84,6 +97,14 @@ install_python_packages() {
   quietly python3 -m venv --clear "$partners/venv"
   quietly "$partners/venv/bin/pip" --disable-pip-version-check install --no-deps --requirement tests/oidc/requirements.txt
   cp tests/oidc/requirements.txt "$partners/venv/"
+}
+
+install_service_providers() {
+  say "installing $(provider pysaml2) and $(provider python3-saml) from PyPI"
+  rm -f "$partners/saml/requirements.txt"
+  quietly python3 -m venv --clear "$partners/saml"
+  quietly "$partners/saml/bin/pip" --disable-pip-version-check install --no-deps --requirement tests/saml/requirements.txt
+  cp tests/saml/requirements.txt "$partners/saml/"
 }
 
 install_axe() {
@@ -118,6 +139,13 @@ install_node() {
 # A line of the list of packages from PyPI.
 pinned() { grep "^$1==" tests/oidc/requirements.txt; }
 
+# A line of the list of service providers from PyPI.
+provider() { grep "^$1==" tests/saml/requirements.txt; }
+
+has_service_providers() {
+  [ -x "$partners/saml/bin/python" ] && cmp -s tests/saml/requirements.txt "$partners/saml/requirements.txt"
+}
+
 has_python_packages() {
   [ -x "$partners/venv/bin/python" ] && cmp -s tests/oidc/requirements.txt "$partners/venv/requirements.txt"
 }
@@ -139,9 +167,10 @@ has_axe() {
 mkdir -p "$partners"
 [ ${#packages[@]} -eq 0 ] || install_packages
 has_python_packages || install_python_packages
+has_service_providers || install_service_providers
 has_axe || install_axe
 has_node || install_node
 has_clients || install_clients
 say "all is there: $(chromium --version 2>/dev/null | cut -d" " -f1-2), $(promtool --version 2>&1 | sed -n '1s/, version//; 1s/ (.*//p')," \
-  "axe-core $axe_version, $(pinned pysip2), $(pinned Authlib)," \
+  "axe-core $axe_version, $(pinned pysip2), $(pinned Authlib), $(provider pysaml2), $(provider python3-saml)," \
   "$(sed -n 's/.*"\(openid-client\|express-openid-connect\)": "\(.*\)".*/\1 \2/p' tests/oidc/package.json | paste -sd, | sed 's/,/, /g')"

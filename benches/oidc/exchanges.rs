@@ -3,13 +3,13 @@
 use crate::Outcome;
 use crate::flow::{Algorithm, Code, Patron, patrons};
 use crate::flows::{Effort, PATRONS, runtime};
+use crate::openssl::signatures;
 use crate::providers::Provider;
 use crate::stage::figures::{Run, as_float};
 use crate::stage::process::{MEASURED, busy};
 use crate::stage::site::Site;
 use futures_util::TryStreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What came of it.
@@ -38,7 +38,7 @@ pub(crate) fn measure(site: &Site, providers: &[Provider], effort: Effort) -> Ou
             let run = runtime.block_on(one(provider, patrons, time))?;
             runs.extend(counts.then_some(run));
         }
-        let signatures = openssl(effort.seconds)?;
+        let signatures = signatures(effort.seconds)?;
         found.signatures.extend(counts.then_some(signatures));
     }
     Ok(found)
@@ -70,18 +70,6 @@ async fn exchange(patron: &mut Patron, codes: Vec<Code>) -> Outcome<()> {
         patron.exchange(code).await?;
     }
     Ok(())
-}
-
-/// Signatures a second, which OpenSSL counts by its own processor time.
-fn openssl(seconds: u32) -> Outcome<f64> {
-    let seconds = seconds.to_string();
-    let output = Command::new("taskset")
-        .args(["-c", MEASURED, "openssl", "speed", "-mr", "-seconds", &seconds, "rsa2048"])
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    // "+F2:2:2048:4385.2:151110.0": signatures and verifications a second.
-    let line = text.lines().find_map(|line| line.strip_prefix("+F2:")).ok_or("expected rates of openssl")?;
-    Ok(line.split(':').nth(2).ok_or("expected a rate of openssl")?.parse()?)
 }
 
 #[expect(clippy::print_stderr, reason = "a benchmark tells how far it is")]

@@ -129,8 +129,8 @@ pub(crate) async fn patrons(
             basic: HeaderValue::from_str(&basic(algorithm.client()))?,
             algorithm,
             paths: provider.paths,
-            browser: Line::open(site, provider).await?,
-            vendor: Line::open(site, provider).await?,
+            browser: Line::open(site, provider.port, provider.tls).await?,
+            vendor: Line::open(site, provider.port, provider.tls).await?,
         });
     }
     Ok(patrons)

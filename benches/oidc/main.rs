@@ -5,8 +5,11 @@ mod exchanges;
 mod flow;
 mod flows;
 mod latency;
+#[path = "../stage/line.rs"]
 mod line;
 mod memory;
+#[path = "../stage/openssl.rs"]
+mod openssl;
 mod peer;
 mod providers;
 mod report;

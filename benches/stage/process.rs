@@ -34,7 +34,7 @@ impl Server {
     }
 
     fn wait_for(&mut self, port: u16) -> Outcome<()> {
-        let until = Instant::now() + Duration::from_secs(15);
+        let until = Instant::now() + Duration::from_secs(60);
         while Instant::now() < until {
             if TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok() {
                 return Ok(());
@@ -61,12 +61,12 @@ impl Server {
         family
     }
 
-    /// Seconds of processor time that it has used, in user and kernel mode.
+    /// Seconds of processor time that it has used, in user and kernel mode, with what programs used that it ran meanwhile.
     pub(crate) fn cpu(&self) -> f64 {
         let ticks = |id| {
             let fields = stat(id)?;
-            // Fields 14 and 15: utime and stime.
-            Some(fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?)
+            // Fields 14 to 17: utime and stime, and those of children that have ended.
+            fields.get(11..15)?.iter().map(|field| field.parse::<f64>().ok()).sum::<Option<f64>>()
         };
         self.family().into_iter().filter_map(ticks).sum::<f64>() / TICKS
     }

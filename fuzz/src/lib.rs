@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vestibule::domain::settings::{Secrets, Table};
 use vestibule::domain::{Timestamp, Vendor};
 use vestibule::patron::fuzzing::Library;
-use vestibule::web::{HouseVendor, Learns};
+use vestibule::web::HouseVendor;
 use zeroize::Zeroizing;
 
 /// 2026-11-22, noon: time stands still, so that a finding repeats.
@@ -97,11 +97,10 @@ pub fn vendors() -> Vec<HouseVendor> {
         .map(|vendor| (vendor.id.as_str().to_owned(), vendor))
         .collect();
     assert_eq!(vendors.len(), 3);
-    let learns = Learns { affiliation: true, entitlements: true };
     let host = |id: &str| format!("{id}.proxy.example.net");
     vendors
         .into_iter()
-        .map(|(id, vendor)| HouseVendor { vendor, host: Some(host(&id)), sector: None, learns })
+        .map(|(id, vendor)| HouseVendor { vendor, host: Some(host(&id)), sector: None })
         .collect()
 }
 

@@ -77,7 +77,7 @@ impl Worker {
             return jwks(site, request.method());
         }
         let request = request.map(|body| axum::body::Body::new(body.within(site.form)));
-        let mut request = match for_clients(&site.oidc, self.hall.clock.now(), request).await {
+        let mut request = match for_clients(&site.providers.oidc, self.hall.clock.now(), request).await {
             Ok(response) => return response.map(Reply::from),
             Err(request) => request,
         };

@@ -158,7 +158,8 @@ impl Reloader {
         self.telemetry.log_requests(config.log.requests);
         self.doorkeeper.heed(config.all_limits());
         self.ilses.store(Arc::new(built.ilses));
-        built.house.oidc.inherit(&self.house.load().oidc);
+        built.house.providers.inherit(&self.house.load().providers);
+        built.house.providers.begin();
         self.house.store(Arc::new(built.house));
         self.hall.site.store(Arc::new(built.site));
         self.certificates.replace(built.certificates.into_iter().map(|dated| dated.certificate).collect());

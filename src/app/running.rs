@@ -309,6 +309,7 @@ impl Parts {
         closing: &CancellationToken,
     ) -> Result<SocketAddr, NotStarted> {
         let _inside = office.enter();
+        self.house.load().providers.begin();
         let address = admin.local_addr().map_err(NotStarted::system("cannot listen for IT"))?;
         let listener = admin.try_clone().and_then(tokio::net::TcpListener::from_std);
         let listener = listener.map_err(NotStarted::system("cannot listen for IT"))?;

@@ -7,12 +7,13 @@ use crate::domain::settings::{Problem, Reading, Table, join};
 use crate::domain::{Clock, Timestamp, Vendor, VendorId};
 use crate::egress::{Connector, Errands, PublicHost, Rules, TlsTrust, Upstream};
 use crate::patron::{GateParts, Ilses, Keyring};
-use crate::protocol::oidc::{Client, Provider};
-use crate::protocol::{self, Algorithm, Protocol, RingError, SigningRing, Way};
+use crate::protocol::oidc::Client;
+use crate::protocol::saml::{CertifiedRing, Peer};
+use crate::protocol::{self, Algorithm, Protocol, Providers, RingError, SigningRing, Way};
 use crate::session::Lifetimes;
 use crate::store::Store;
 use crate::telemetry::{Event, Telemetry};
-use crate::web::{House, HouseLibrary, HouseVendor, Learns, Pages};
+use crate::web::{House, HouseLibrary, HouseVendor, Pages};
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -22,6 +23,10 @@ use std::sync::Arc;
 
 /// The folder of the OpenID Provider's signing keys, inside `state_dir`.
 pub(super) const OIDC_KEYS: &str = "oidc-keys";
+/// The folder of the SAML Identity Provider's signing keys, inside `state_dir`.
+pub(super) const SAML_KEYS: &str = "saml-keys";
+/// The folder of the copies of vendors' metadata, inside `state_dir`.
+const SAML_METADATA: &str = "saml-metadata";
 
 /// Who answers for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +54,7 @@ pub(super) struct Site {
     pub(super) vendors: Vec<VendorSite>,
     pub(super) rules: Rules,
     pub(super) jwks: Bytes,
-    pub(super) oidc: Arc<Provider>,
+    pub(super) providers: Arc<Providers>,
     pub(super) pages: Arc<Pages>,
     /// How long a form's body may take.
     pub(super) form: std::time::Duration,
@@ -100,7 +105,7 @@ pub(super) fn build(
         .ok_or_else(|| vec![format!("`pseudonym_key`: expected at least {} bytes", Keyring::KEY_BYTES)])?;
     let secrets = config.secrets();
     let (bases, ilses) = systems::build(config, foundations, older, &mut problems);
-    let Vendors { sites: vendors, clients } = build_vendors(config, &ring, &secrets, &mut problems);
+    let Vendors { sites: vendors, clients, peers, saml } = build_vendors(config, &ring, &secrets, &mut problems);
     let pages = Arc::new(Pages::load(config.pages.as_deref(), &config.public.origin(), &foundations.telemetry));
     if !problems.is_empty() {
         return Err(problems);
@@ -115,10 +120,12 @@ pub(super) fn build(
             foundations.telemetry.emit(&Event::Life { phase: "warning", detail: &detail });
         }
     }
-    let learned = clients.iter().map(|client| (client.vendor().id.clone(), of_client(client))).collect();
-    let oidc = provider(config, foundations, &pages, clients).map_err(|why| vec![why])?;
-    let house =
-        house(config, foundations, &ilses, Furniture { keys: &keys, pages: &pages, oidc: Arc::clone(&oidc), learned });
+    let of_clients = clients.iter().map(|client| (client.vendor().id.clone(), client.sector().to_owned()));
+    let of_peers = peers.iter().map(|peer| (peer.vendor().id.clone(), peer.sector()));
+    let sectors = of_clients.chain(of_peers).collect();
+    let providers = providers(config, foundations, &pages, (clients, peers, saml)).map_err(|why| vec![why])?;
+    let furniture = Furniture { keys: &keys, pages: &pages, providers: Arc::clone(&providers), sectors };
+    let house = house(config, foundations, &ilses, furniture);
     let rules = Rules {
         generation: foundations.generation,
         libraries: config.libraries.iter().map(|l| (l.library.id.clone(), Arc::clone(&l.library))).collect(),
@@ -132,7 +139,7 @@ pub(super) fn build(
         vendors,
         rules,
         jwks,
-        oidc,
+        providers,
         pages,
         form: config.limits.form,
         bases,
@@ -159,6 +166,8 @@ fn load_or_create(folder: &Path, now: Timestamp) -> Result<SigningRing, RingErro
 struct Vendors {
     sites: Vec<VendorSite>,
     clients: Vec<Client>,
+    peers: Vec<Peer>,
+    saml: protocol::saml::Settings,
 }
 
 fn build_vendors(
@@ -176,25 +185,36 @@ fn build_vendors(
         match build_protocol(vendor, &reading, surroundings) {
             None => {}
             Some(Way::Oidc(client)) => vendors.clients.push(*client),
+            Some(Way::Saml(peer)) => vendors.peers.push(*peer),
             Some(Way::Carried(protocol)) => match vendor_site(config, vendor, protocol) {
                 Ok(site) => vendors.sites.push(site),
                 Err(why) => reading.note(Problem { place: place.clone(), path: path.clone(), text: why }),
             },
         }
     }
-    note_clashes(config, &reading, &vendors.clients);
+    vendors.saml = identity_settings(config, &reading);
+    note_clashes(config, &reading, &vendors);
     problems.extend(reading.into_problems().iter().map(ToString::to_string));
     vendors
 }
 
-/// Notes what is wrong with clients of the OpenID Provider together.
-fn note_clashes(config: &Config, reading: &Reading<'_>, clients: &[Client]) {
-    let table = |client: &Client| {
-        let settings = config.vendors.iter().find(|settings| settings.vendor.id == client.vendor().id)?;
+/// Notes what is wrong with vendors of a provider together.
+fn note_clashes(config: &Config, reading: &Reading<'_>, vendors: &Vendors) {
+    let table = |id: &VendorId| {
+        let settings = config.vendors.iter().find(|settings| settings.vendor.id == *id)?;
         settings.settings.as_ref()
     };
-    let all: Vec<_> = clients.iter().filter_map(|client| Some((client, table(client)?))).collect();
-    protocol::oidc::note_clashes(&all, &config.issuers(), reading);
+    let clients: Vec<_> =
+        vendors.clients.iter().filter_map(|client| Some((client, table(&client.vendor().id)?))).collect();
+    protocol::oidc::note_clashes(&clients, &config.issuers(), reading);
+    let peers: Vec<_> = vendors.peers.iter().filter_map(|peer| Some((peer, table(&peer.vendor().id)?))).collect();
+    protocol::saml::note_clashes(&peers, vendors.saml.federations(), &config.issuers(), reading);
+}
+
+/// What `[saml]` says.
+fn identity_settings(config: &Config, reading: &Reading<'_>) -> protocol::saml::Settings {
+    let of = |table| protocol::saml::Settings::read(reading.of(table), &config.issuers());
+    config.saml.as_ref().map(of).unwrap_or_default()
 }
 
 /// `None` after at least one problem was noted.
@@ -212,13 +232,45 @@ fn build_protocol(vendor: &VendorSettings, reading: &Reading<'_>, surroundings: 
     protocol
 }
 
-/// The OpenID Provider. Its keys are made at the first start, too.
-fn provider(
+/// What vendors ask. Its keys are made at the first start, too.
+fn providers(
+    config: &Config,
+    foundations: &Foundations,
+    pages: &Pages,
+    (clients, peers, saml): (Vec<Client>, Vec<Peer>, protocol::saml::Settings),
+) -> Result<Arc<Providers>, String> {
+    let oidc = openid_provider(config, foundations, pages, clients)?;
+    let saml = identity_provider(config, foundations, (peers, saml))?;
+    Ok(Arc::new(Providers { oidc, saml }))
+}
+
+fn identity_provider(
+    config: &Config,
+    foundations: &Foundations,
+    (peers, settings): (Vec<Peer>, protocol::saml::Settings),
+) -> Result<protocol::saml::Provider, String> {
+    let keys = CertifiedRing::load_or_create(&config.state_dir.join(SAML_KEYS), foundations.clock.now());
+    let errands = errands(config, |vendor| peers.iter().any(|peer| peer.vendor().id == *vendor))?;
+    let parts = protocol::saml::Parts {
+        origin: config.public.origin(),
+        settings,
+        libraries: config.libraries.iter().map(|settings| Arc::clone(&settings.library)).collect(),
+        keys: Arc::new(keys.map_err(|why| why.to_string())?),
+        errands,
+        folder: Some(config.state_dir.join(SAML_METADATA)),
+        clock: Arc::clone(&foundations.clock),
+        store: Arc::clone(&foundations.store),
+        telemetry: Arc::clone(&foundations.telemetry),
+    };
+    protocol::saml::Provider::new(peers, parts)
+}
+
+fn openid_provider(
     config: &Config,
     foundations: &Foundations,
     pages: &Pages,
     clients: Vec<Client>,
-) -> Result<Arc<Provider>, String> {
+) -> Result<protocol::oidc::Provider, String> {
     let keys = load_or_create(&config.state_dir.join(OIDC_KEYS), foundations.clock.now());
     let parts = protocol::oidc::Parts {
         issuer: Arc::from(config.public.origin()),
@@ -228,30 +280,24 @@ fn provider(
         clock: Arc::clone(&foundations.clock),
         store: Arc::clone(&foundations.store),
         telemetry: Arc::clone(&foundations.telemetry),
-        errands: errands(config, &clients)?,
+        errands: errands(config, |vendor| clients.iter().any(|client| client.vendor().id == *vendor))?,
     };
-    let provider = Provider::new(clients, parts);
-    provider.map(Arc::new).map_err(|_| {
+    let provider = protocol::oidc::Provider::new(clients, parts);
+    provider.map_err(|_| {
         "expected a signing key for each `id_token_algorithm`; hint: `vestibule keys new --oidc`".to_owned()
     })
 }
 
-/// What fetches documents of the provider's vendors and tells them of sign-outs.
-fn errands(config: &Config, clients: &[Client]) -> Result<BTreeMap<VendorId, Arc<Errands>>, String> {
+/// What fetches documents of a provider's vendors and tells them of sign-outs.
+fn errands(config: &Config, is_meant: impl Fn(&VendorId) -> bool) -> Result<BTreeMap<VendorId, Arc<Errands>>, String> {
     let mut all = BTreeMap::new();
     for settings in &config.vendors {
-        if clients.iter().any(|client| client.vendor().id == settings.vendor.id) {
+        if is_meant(&settings.vendor.id) {
             let errands = Errands::new(Arc::clone(&settings.vendor), &trust(settings)?)?;
             all.insert(settings.vendor.id.clone(), Arc::new(errands));
         }
     }
     Ok(all)
-}
-
-/// What pages need to know of a client.
-fn of_client(client: &Client) -> (Learns, String) {
-    let (affiliation, entitlements) = client.learns();
-    (Learns { affiliation, entitlements }, client.sector().to_owned())
 }
 
 fn vendor_site(config: &Config, settings: &VendorSettings, protocol: Box<dyn Protocol>) -> Result<VendorSite, String> {
@@ -274,12 +320,12 @@ fn trust(settings: &VendorSettings) -> Result<TlsTrust, String> {
 struct Furniture<'a> {
     keys: &'a Arc<Keyring>,
     pages: &'a Arc<Pages>,
-    oidc: Arc<Provider>,
-    learned: BTreeMap<VendorId, (Learns, String)>,
+    providers: Arc<Providers>,
+    sectors: BTreeMap<VendorId, String>,
 }
 
 fn house(config: &Config, foundations: &Foundations, ilses: &Ilses, furniture: Furniture<'_>) -> House {
-    let Furniture { keys, pages, oidc, learned } = furniture;
+    let Furniture { keys, pages, providers, sectors } = furniture;
     let parts = GateParts {
         keys: Arc::clone(keys),
         clock: Arc::clone(&foundations.clock),
@@ -291,14 +337,10 @@ fn house(config: &Config, foundations: &Foundations, ilses: &Ilses, furniture: F
         library: Arc::clone(&settings.library),
         gate: ilses.gate(&settings.ils, Arc::clone(&settings.library), parts.clone()),
     };
-    let vendor = |settings: &VendorSettings| {
-        let (learns, sector) = learned.get(&settings.vendor.id).cloned().unzip();
-        HouseVendor {
-            vendor: Arc::clone(&settings.vendor),
-            host: protocol::is_proxied(&settings.protocol).then(|| settings.host.clone()),
-            sector,
-            learns: learns.unwrap_or(Learns { affiliation: true, entitlements: true }),
-        }
+    let vendor = |settings: &VendorSettings| HouseVendor {
+        vendor: Arc::clone(&settings.vendor),
+        host: protocol::is_proxied(&settings.protocol).then(|| settings.host.clone()),
+        sector: sectors.get(&settings.vendor.id).cloned(),
     };
     let session = &config.session;
     House {
@@ -313,6 +355,6 @@ fn house(config: &Config, foundations: &Foundations, ilses: &Ilses, furniture: F
         proxy_domain: config.proxy_domain.clone(),
         keys: Arc::clone(keys),
         pages: Arc::clone(pages),
-        oidc,
+        providers,
     }
 }

@@ -1,13 +1,16 @@
 //! `vestibule check`: every problem at once, and with `--live` whether the ILS and the vendors answer.
 use super::{Exit, Failure, Out, counted, live, wait_for};
 use crate::config::{self, Config, Draft, FileSecrets, IlsSettings};
-use crate::domain::settings::{Problem, Reading, Value};
+use crate::domain::settings::{Problem, Reading, Table, Value};
 use crate::domain::{Clock, SystemClock};
+use crate::egress::Errands;
 use crate::patron::{Ilses, ils_kinds};
 use crate::protocol::oidc::{Client, Explained};
+use crate::protocol::saml::{self, Look, Peer};
 use crate::protocol::{self, Algorithm, RingError, SigningRing, Surroundings, Way};
 use crate::telemetry::Telemetry;
 use clap::Args;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +33,7 @@ pub(super) struct Check {
 /// Checks.
 pub(super) fn run(check: &Check, out: &mut Out) -> Result<(), Failure> {
     let draft = config::read(&check.config, SystemClock.now());
-    let Opaque { ilses, clients, problems } = opaque(&draft);
+    let Opaque { ilses, clients, peers, identity, problems } = opaque(&draft);
     for warning in &draft.warnings {
         out.trouble(&format!("warning: {warning}"));
     }
@@ -48,7 +51,54 @@ pub(super) fn run(check: &Check, out: &mut Out) -> Result<(), Failure> {
         counted(config.warnings.len(), "warning"),
     ));
     clients.iter().flat_map(explained).for_each(|line| out.line(&line));
-    if check.live { wait_for(all_live(&config, &ilses, out))? } else { Ok(()) }
+    let look = look(&config, &peers, &identity).map_err(|why| Failure::new(Exit::Configuration, why))?;
+    if !check.live {
+        peers.iter().flat_map(|peer| explained_peer(&look, peer)).for_each(|line| out.line(&line));
+        return Ok(());
+    }
+    wait_for(async {
+        let fetched = fetch(&look, &peers, out).await;
+        all_live(&config, &ilses, out).await.and(fetched)
+    })?
+}
+
+/// Fetches vendors' metadata, and explains them by it.
+async fn fetch(look: &Look, peers: &[Peer], out: &mut Out) -> Result<(), Failure> {
+    let trouble = look.fetch().await;
+    for peer in peers {
+        for line in explained_peer(look, peer) {
+            out.line(&line);
+        }
+        for (_, cause) in trouble.iter().filter(|(vendor, _)| *vendor == peer.vendor().id) {
+            out.line(&format!("  BAD: its metadata cannot be used now: {cause}"));
+        }
+    }
+    if trouble.is_empty() { Ok(()) } else { Err(Failure::new(Exit::Unavailable, "not all metadata can be used")) }
+}
+
+/// A look at what is known of vendors over SAML. What `serve` keeps may not be readable for who checks; it is passed over
+/// then.
+fn look(config: &Config, peers: &[Peer], settings: &saml::Settings) -> Result<Look, String> {
+    let mut errands = BTreeMap::new();
+    for settings in &config.vendors {
+        if peers.iter().any(|peer| peer.vendor().id == settings.vendor.id) {
+            let own = Errands::new(Arc::clone(&settings.vendor), &live::trust(settings))?;
+            errands.insert(settings.vendor.id.clone(), Arc::new(own));
+        }
+    }
+    Look::new(peers, settings, errands, (config.state_dir.join("saml-metadata"), Arc::new(SystemClock)))
+}
+
+fn explained_peer(look: &Look, peer: &Peer) -> Vec<String> {
+    told_of(peer, &look.explain(peer, SystemClock.now()))
+}
+
+/// What a vendor over SAML asks for and will receive, and what is odd about it, in lines.
+pub(super) fn told_of(peer: &Peer, saml::Explained { facts, odd }: &saml::Explained) -> Vec<String> {
+    let mut lines = vec![format!("vendor {} (SAML)", peer.vendor().id)];
+    lines.extend(facts.iter().map(|fact| format!("  {fact}")));
+    lines.extend(odd.iter().map(|odd| format!("  odd: {odd}")));
+    lines
 }
 
 /// What a client of the OpenID Provider will receive, and what is weaker than it need be, in lines.
@@ -81,6 +131,8 @@ async fn all_live(config: &Config, ilses: &Ilses, out: &mut Out) -> Result<(), F
 pub(super) struct Opaque {
     ilses: Ilses,
     pub(super) clients: Vec<Client>,
+    pub(super) peers: Vec<Peer>,
+    identity: saml::Settings,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -89,11 +141,11 @@ pub(super) fn opaque(draft: &Draft) -> Opaque {
     let mut ilses = Ilses::default();
     let mut problems = draft.problems.clone();
     problems.extend(read_ilses(&draft.ilses, &draft.secrets, &mut ilses));
-    let (clients, more) = read_protocols(draft);
+    let Spoken { clients, peers, identity, problems: more } = read_protocols(draft);
     problems.extend(more);
     problems.sort_by(|a, b| (&a.place.file, a.place.line).cmp(&(&b.place.file, b.place.line)));
     problems.dedup();
-    Opaque { ilses, clients, problems }
+    Opaque { ilses, clients, peers, identity, problems }
 }
 
 /// Builds the connectors; opens no connection.
@@ -113,17 +165,26 @@ pub(super) fn read_ilses(settings: &[IlsSettings], secrets: &FileSecrets, ilses:
     reading.into_problems()
 }
 
+/// What the tables of protocols say.
+#[derive(Default)]
+struct Spoken {
+    clients: Vec<Client>,
+    peers: Vec<Peer>,
+    identity: saml::Settings,
+    problems: Vec<Problem>,
+}
+
 /// Reads the tables of the vendors' protocols.
-fn read_protocols(draft: &Draft) -> (Vec<Client>, Vec<Problem>) {
+fn read_protocols(draft: &Draft) -> Spoken {
     let reading = Reading::new(&draft.secrets);
     let keys = match ring(draft) {
         Ok(keys) => Arc::new(keys),
         Err(why) => {
             reading.note(Problem { place: draft.place.clone(), path: "state_dir".to_owned(), text: why.to_string() });
-            return (Vec::new(), reading.into_problems());
+            return Spoken { problems: reading.into_problems(), ..Spoken::default() };
         }
     };
-    let mut clients = Vec::new();
+    let (mut clients, mut peers) = (Vec::new(), Vec::new());
     for settings in &draft.protocols {
         if !protocol::kinds().any(|known| known == settings.protocol) {
             let known: Vec<_> = protocol::kinds().map(|kind| format!("`{kind}`")).collect();
@@ -135,15 +196,40 @@ fn read_protocols(draft: &Draft) -> (Vec<Client>, Vec<Problem>) {
         let surroundings = Surroundings { issuer: Arc::from(""), keys: Arc::clone(&keys) };
         let way = protocol::build(&settings.protocol, &reader, vendor, surroundings);
         reader.finish();
-        if let Some(Way::Oidc(client)) = way {
-            clients.push((*client, &settings.settings));
+        match way {
+            Some(Way::Oidc(client)) => clients.push((*client, &settings.settings)),
+            Some(Way::Saml(peer)) => peers.push((*peer, &settings.settings)),
+            _ => {}
         }
     }
-    if let Some(config) = &draft.config {
-        let all: Vec<_> = clients.iter().map(|(client, table)| (client, *table)).collect();
-        protocol::oidc::note_clashes(&all, &config.issuers(), &reading);
+    let identity = note_clashes(draft, &reading, (&clients, &peers));
+    Spoken {
+        clients: clients.into_iter().map(|(client, _)| client).collect(),
+        peers: peers.into_iter().map(|(peer, _)| peer).collect(),
+        identity,
+        problems: reading.into_problems(),
     }
-    (clients.into_iter().map(|(client, _)| client).collect(), reading.into_problems())
+}
+
+/// A vendor and the table that tells of it.
+type Told<'d, T> = (T, &'d Table);
+
+/// Notes what is wrong with vendors together. Gives what `[saml]` says.
+fn note_clashes(
+    draft: &Draft,
+    reading: &Reading<'_>,
+    (clients, peers): (&[Told<'_, Client>], &[Told<'_, Peer>]),
+) -> saml::Settings {
+    // Which libraries are issuers is known of a whole configuration only.
+    let Some(config) = &draft.config else { return saml::Settings::default() };
+    let issuers = config.issuers();
+    let all: Vec<_> = clients.iter().map(|(client, table)| (client, *table)).collect();
+    protocol::oidc::note_clashes(&all, &issuers, reading);
+    let identity = draft.saml.as_ref().map(|table| saml::Settings::read(reading.of(table), &issuers));
+    let identity = identity.unwrap_or_default();
+    let all: Vec<_> = peers.iter().map(|(peer, table)| (peer, *table)).collect();
+    saml::note_clashes(&all, identity.federations(), &issuers, reading);
+    identity
 }
 
 /// The signing keys, or others in their place where there are none yet: `serve` makes them at its first start. Who

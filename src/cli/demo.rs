@@ -23,6 +23,9 @@ pub(super) struct Demo {
     dir: Option<PathBuf>,
 }
 
+/// The hosts of those vendors that browsers go to by themselves.
+const VENDOR_NAMES: [&str; 4] = ["localhost", "127.0.0.1", "lyceum.localhost", "gazette.localhost"];
+
 /// Runs the demo until told to stop.
 pub(super) fn run(demo: &Demo, out: &mut Out) -> Result<(), Failure> {
     app::harden().map_err(|why| Failure::new(Exit::Unavailable, why))?;
@@ -43,7 +46,7 @@ pub(super) fn run(demo: &Demo, out: &mut Out) -> Result<(), Failure> {
 
 /// One authority for the portal and for those vendors that browsers go to by themselves, so that it is enough to trust one.
 fn certificates(folder: &Path) -> Result<CertFiles, Failure> {
-    let servers = [("server", &NAMES[..]), ("vendors", &["localhost", "127.0.0.1"])];
+    let servers = [("server", &NAMES[..]), ("vendors", &VENDOR_NAMES[..])];
     let made = dev_certs::make_each(folder, servers, SystemClock.now());
     let [portal, vendors] = made.map_err(|why| Failure::new(Exit::Unavailable, why.to_string()))?;
     let vendors = Certificate { chain: vendors.certificate, key: vendors.key };

@@ -1,9 +1,10 @@
-//! `vestibule keys`: the key for pseudonyms, and the two rings of signing keys: one for assertions at the gateway, one for
-//! the OpenID Provider.
+//! `vestibule keys`: the key for pseudonyms, and the three rings of signing keys: one for assertions at the gateway, one for
+//! the OpenID Provider, and one for the SAML Identity Provider, whose keys have certificates.
 use super::{Exit, Failure, Out, load};
 use crate::domain::settings::parse_duration;
 use crate::domain::{Clock, SystemClock, random};
-use crate::protocol::{Algorithm, Change, KeyInfo, RingError, Rotation, SigningRing};
+use crate::protocol::saml::{CertifiedInfo, CertifiedRing};
+use crate::protocol::{Algorithm, Change, KeyInfo, KeyState, RingError, Rotation, SigningRing};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// What `keys` can do.
 #[derive(Subcommand)]
 pub(super) enum Keys {
@@ -23,6 +26,8 @@ pub(super) enum Keys {
     Rotate(Rotate),
     /// Show which signing keys there are and what they are doing
     Show(Show),
+    /// Take over the signing key of another SAML identity provider, with its certificate
+    Import(Import),
 }
 
 /// What `keys new` takes.
@@ -39,12 +44,22 @@ pub(super) struct New {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What the signing keys are for: `ES256`, `RS256` or `EdDSA`; may be given several times [default: ES256; with
-    /// `--oidc` all three]
+    /// `--oidc` all three; with `--saml` always RS256 and ES256]
     #[arg(long, value_name = "NAME", value_parser = algorithm, conflicts_with = "pseudonym")]
     algorithm: Vec<Algorithm>,
-    /// Make keys of the OpenID Provider
-    #[arg(long, conflicts_with = "pseudonym")]
+    #[command(flatten)]
+    ring: Ring,
+}
+
+/// Which ring.
+#[derive(Args)]
+struct Ring {
+    /// The keys of the OpenID Provider instead of those for assertions
+    #[arg(long, conflicts_with = "saml")]
     oidc: bool,
+    /// The keys of the SAML Identity Provider instead of those for assertions
+    #[arg(long)]
+    saml: bool,
 }
 
 /// What `keys rotate` takes.
@@ -57,15 +72,14 @@ pub(super) struct Rotate {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// How long a key is published before it signs and after it has stopped
-    #[arg(long, value_name = "TIME", value_parser = overlap, default_value = "24h")]
-    overlap: Duration,
+    /// How long a key is published before it signs and after it has stopped [default: 24h; with `--saml` 28d]
+    #[arg(long, value_name = "TIME", value_parser = overlap)]
+    overlap: Option<Duration>,
     /// Let new keys sign at once, as after a theft; vendors may refuse readers until they look for keys again
     #[arg(long)]
     now: bool,
-    /// Rotate the keys of the OpenID Provider instead of those for assertions
-    #[arg(long)]
-    oidc: bool,
+    #[command(flatten)]
+    ring: Ring,
 }
 
 /// What `keys show` takes.
@@ -74,9 +88,27 @@ pub(super) struct Show {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Show the keys of the OpenID Provider instead of those for assertions
-    #[arg(long)]
-    oidc: bool,
+    #[command(flatten)]
+    ring: Ring,
+}
+
+/// What `keys import` takes.
+#[derive(Args)]
+#[command(
+    after_help = "For a library that moves from another identity provider and keeps its entityID (`[saml] entity_id`): \
+vendors go on trusting the certificate that they have. The key signs at once; `keys rotate --saml` exchanges it later."
+)]
+pub(super) struct Import {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Into the keys of the SAML Identity Provider; the only ones that have certificates
+    #[arg(long, required = true)]
+    saml: bool,
+    /// The private key, PEM without a passphrase
+    key: PathBuf,
+    /// Its certificate, PEM
+    certificate: PathBuf,
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, &'static str> {
@@ -91,58 +123,174 @@ fn overlap(text: &str) -> Result<Duration, &'static str> {
 pub(super) fn run(keys: &Keys, out: &mut Out) -> Result<(), Failure> {
     match keys {
         Keys::New(New { pseudonym: Some(file), .. }) => new_pseudonym_key(file, out),
-        Keys::New(New { config, algorithm, oidc, .. }) => {
-            let folder = folder(config.as_deref().unwrap_or(Path::new("")), *oidc, out)?;
-            let algorithms = match algorithm.as_slice() {
-                [] if *oidc => &Algorithm::ALL[..],
-                [] => &[Algorithm::Es256],
-                named => named,
-            };
-            let ring = SigningRing::create(&folder, algorithms, SystemClock.now()).map_err(failure)?;
-            show(&ring, out);
-            Ok(())
-        }
-        Keys::Rotate(Rotate { config, overlap, now, oidc }) => {
-            let how = Rotation { overlap: *overlap, at_once: *now };
-            let folder = folder(config, *oidc, out)?;
-            let (ring, changes) = SigningRing::rotate(&folder, SystemClock.now(), how).map_err(failure)?;
-            for change in &changes {
-                out.line(&told(change));
+        Keys::New(new) => make(new, out),
+        Keys::Rotate(rotate) => turn(rotate, out),
+        Keys::Show(Show { config, ring }) => {
+            let folder = folder(config, ring, out)?;
+            if ring.saml {
+                show_certified(&CertifiedRing::load(&folder).map_err(failure)?, &folder, out);
+            } else {
+                show(&SigningRing::load(&folder).map_err(failure)?, out);
             }
-            show(&ring, out);
             Ok(())
         }
-        Keys::Show(Show { config, oidc }) => {
-            show(&SigningRing::load(&folder(config, *oidc, out)?).map_err(failure)?, out);
-            Ok(())
-        }
+        Keys::Import(import) => take_over(import, out),
     }
 }
 
-/// The folder of a ring: that of the OpenID Provider, or that for assertions.
-fn folder(config: &Path, oidc: bool, out: &mut Out) -> Result<PathBuf, Failure> {
-    Ok(load(config, out)?.state_dir.join(if oidc { "oidc-keys" } else { "keys" }))
+/// The folder of a ring.
+fn folder(config: &Path, ring: &Ring, out: &mut Out) -> Result<PathBuf, Failure> {
+    let name = match ring {
+        Ring { saml: true, .. } => "saml-keys",
+        Ring { oidc: true, .. } => "oidc-keys",
+        Ring { .. } => "keys",
+    };
+    Ok(load(config, out)?.state_dir.join(name))
 }
 
 fn failure(error: RingError) -> Failure {
     Failure::new(Exit::Configuration, error.to_string())
 }
 
+fn make(New { config, algorithm, ring, .. }: &New, out: &mut Out) -> Result<(), Failure> {
+    if ring.saml && !algorithm.is_empty() {
+        let text = "expected `--algorithm` or `--saml`, found both: keys for SAML are RS256 and ES256";
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    let folder = folder(config.as_deref().unwrap_or(Path::new("")), ring, out)?;
+    if ring.saml {
+        let made = CertifiedRing::load_or_create(&folder, SystemClock.now()).map_err(failure)?;
+        show_certified(&made, &folder, out);
+        return Ok(());
+    }
+    let algorithms = match algorithm.as_slice() {
+        [] if ring.oidc => &Algorithm::ALL[..],
+        [] => &[Algorithm::Es256],
+        named => named,
+    };
+    show(&SigningRing::create(&folder, algorithms, SystemClock.now()).map_err(failure)?, out);
+    Ok(())
+}
+
+fn turn(Rotate { config, overlap, now, ring }: &Rotate, out: &mut Out) -> Result<(), Failure> {
+    let overlap = overlap.unwrap_or(if ring.saml { 28 * DAY } else { DAY });
+    let how = Rotation { overlap, at_once: *now };
+    let folder = folder(config, ring, out)?;
+    if ring.saml {
+        let (turned, changes) = CertifiedRing::rotate(&folder, SystemClock.now(), how).map_err(failure)?;
+        for change in &changes {
+            out.line(&told_certified(change));
+        }
+        show_certified(&turned, &folder, out);
+        advise(&changes, &folder, out);
+    } else {
+        let (turned, changes) = SigningRing::rotate(&folder, SystemClock.now(), how).map_err(failure)?;
+        for change in &changes {
+            out.line(&told(change));
+        }
+        show(&turned, out);
+    }
+    Ok(())
+}
+
+fn take_over(import: &Import, out: &mut Out) -> Result<(), Failure> {
+    let read = |path: &Path, what: &str| {
+        let failed =
+            |error: std::io::Error| Failure::new(Exit::Usage, format!("could not read {what}: {}", error.kind()));
+        std::fs::read(path).map(Zeroizing::new).map_err(failed)
+    };
+    let (key, certificate) = (read(&import.key, "the key")?, read(&import.certificate, "the certificate")?);
+    let folder = folder(&import.config, &Ring { oidc: false, saml: true }, out)?;
+    let ring = CertifiedRing::import(&folder, &key, &certificate, SystemClock.now()).map_err(failure)?;
+    out.line("taken over: the key signs from now on; its file elsewhere is not needed any more");
+    show_certified(&ring, &folder, out);
+    Ok(())
+}
+
 fn show(ring: &SigningRing, out: &mut Out) {
     for key in ring.show() {
-        let KeyInfo { kid, algorithm, state, created, since } = key;
-        out.line(&format!("{:<7} {:<6} {kid}  since {since}  made {created}", state.as_str(), algorithm.as_str()));
+        out.line(&shown(&key));
     }
 }
 
+fn shown(KeyInfo { kid, algorithm, state, created, since }: &KeyInfo) -> String {
+    format!("{:<7} {:<6} {kid}  since {since}  made {created}", state.as_str(), algorithm.as_str())
+}
+
+fn show_certified(ring: &CertifiedRing, folder: &Path, out: &mut Out) {
+    for CertifiedInfo { key, fingerprint, .. } in ring.show() {
+        out.line(&shown(key));
+        out.line(&format!("        certificate {}", certificate_file(folder, key).display()));
+        out.line(&format!("        SHA-256 {fingerprint}"));
+    }
+}
+
+fn certificate_file(folder: &Path, key: &KeyInfo) -> PathBuf {
+    folder.join(format!("{}.crt", key.kid))
+}
+
 fn told(change: &Change) -> String {
-    let name = |key: &KeyInfo| format!("{} key {}", key.algorithm.as_str(), key.kid);
     match change {
         Change::Published(key) => format!("published: {}; it does not sign yet", name(key)),
         Change::Promoted(key) => format!("promoted: {} signs from now on", name(key)),
         Change::Retired(key) => format!("retired: {} signs no more and stays published", name(key)),
         Change::Dropped(key) => format!("dropped: {} is gone", name(key)),
         Change::Waiting { key, until } => format!("waiting: {} may sign from {until}", name(key)),
+    }
+}
+
+/// The same of keys with certificates.
+fn told_certified(change: &Change) -> String {
+    match change {
+        Change::Published(key) => {
+            format!("published: the certificate of {} stands in our metadata; it does not sign yet", name(key))
+        }
+        Change::Promoted(key) => format!("switched: {} signs from now on", name(key)),
+        Change::Retired(key) => {
+            format!("retired: {} signs no more, and its certificate is published no more", name(key))
+        }
+        Change::Dropped(_) | Change::Waiting { .. } => told(change),
+    }
+}
+
+fn name(key: &KeyInfo) -> String {
+    format!("{} key {}", key.algorithm.as_str(), key.kid)
+}
+
+/// What is to be done about vendors, who each keep a copy of a certificate.
+fn advise(changes: &[Change], folder: &Path, out: &mut Out) {
+    let published: Vec<_> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Published(key) if key.state == KeyState::Next => Some(certificate_file(folder, key)),
+            _ => None,
+        })
+        .collect();
+    let switched = changes.iter().any(|change| matches!(change, Change::Promoted(_)));
+    let waiting = changes.iter().any(|change| matches!(change, Change::Waiting { .. }));
+    out.aside("");
+    let files = |out: &mut Out| published.iter().for_each(|file| out.aside(&format!("  {}", file.display())));
+    if switched {
+        out.aside("Next: SIGHUP to a running server, from which moment the new key signs. Try a sign-in at each vendor that keeps");
+        out.aside("a certificate by hand; where it fails, the vendor has not taken up the new one. Vendors may drop the old one.");
+        if !published.is_empty() {
+            out.aside("No vendor has the new certificate yet. Send it to each that keeps it by hand, and to federations, now:");
+            files(out);
+        }
+    } else if !published.is_empty() {
+        out.aside(
+            "Next: SIGHUP to a running server. Vendors that read our metadata by themselves find the new certificate",
+        );
+        out.aside(
+            "there; a federation that keeps a copy of our metadata must be given the new one. Send this to each vendor",
+        );
+        out.aside("that keeps a certificate by hand, to be trusted beside the old one:");
+        files(out);
+        out.aside("A vendor that can keep only one must exchange it at the switch, by appointment.");
+        out.aside("Then, after the overlap: vestibule keys rotate --saml once more.");
+    }
+    if waiting {
+        out.aside("Next: once the time above is reached and vendors have the new certificate, run it again.");
     }
 }
 

@@ -88,11 +88,14 @@ async fn resolve(connector: &Connector) -> Ended<Checked> {
     Ok((checked, format!("{asked} of {found} addresses may be asked")))
 }
 
-/// Trusts the vendor's own authorities, or those of the machine.
 fn connector(settings: &VendorSettings) -> Result<Connector, String> {
-    let trust = match settings.authorities.as_deref() {
+    Connector::new(Arc::clone(&settings.vendor), &trust(settings))
+}
+
+/// The authorities that a vendor's certificate is checked by.
+pub(super) fn trust(settings: &VendorSettings) -> TlsTrust {
+    match settings.authorities.as_deref() {
         None => TlsTrust::Platform,
         Some(pem) => TlsTrust::Roots(CertificateDer::pem_slice_iter(pem).flatten().collect()),
-    };
-    Connector::new(Arc::clone(&settings.vendor), &trust)
+    }
 }

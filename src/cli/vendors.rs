@@ -7,14 +7,18 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
+
+mod add_saml;
 
 /// What `vendors` can do.
 #[derive(Subcommand)]
 pub(super) enum Vendors {
     /// Print the lines for a vendor that signs readers in over OpenID Connect, and a secret for it
     AddOidc(Box<AddOidc>),
+    /// Print the lines for a vendor that signs readers in over SAML, out of its metadata
+    AddSaml(Box<add_saml::AddSaml>),
 }
 
 /// What `vendors add-oidc` takes.
@@ -108,11 +112,19 @@ const NEW_LINES: &str = "the new lines";
 
 /// Does what is asked.
 pub(super) fn run(vendors: &Vendors, out: &mut Out) -> Result<(), Failure> {
-    let Vendors::AddOidc(vendor) = vendors;
+    match vendors {
+        Vendors::AddOidc(vendor) => add_oidc(vendor, out),
+        Vendors::AddSaml(vendor) => add_saml::run(vendor, out),
+    }
+}
+
+fn add_oidc(vendor: &AddOidc, out: &mut Out) -> Result<(), Failure> {
     let config = load(&vendor.config, out)?;
     let secret = vendor.authentication.has_secret().then(new_secret);
     let lines = lines(vendor, &config, secret.as_ref());
-    let explained = check_lines(vendor, &lines, out)?;
+    let checked = check_lines(&vendor.config, &lines, out)?;
+    let client = checked.clients.iter().find(|client| client.vendor().id.as_str() == vendor.id);
+    let explained = client.map(check::explained).unwrap_or_default();
     out.line(lines.trim_end());
     out.aside("");
     for line in &explained {
@@ -127,19 +139,17 @@ fn new_secret() -> Zeroizing<String> {
     Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(random::<32>()).as_slice()))
 }
 
-/// Reads the configuration as if it had the lines already; what `check` would say of the vendor.
-fn check_lines(vendor: &AddOidc, lines: &str, out: &mut Out) -> Result<Vec<String>, Failure> {
-    let draft = config::read_with(&vendor.config, (NEW_LINES, lines), SystemClock.now());
-    let check::Opaque { clients, problems, .. } = check::opaque(&draft);
-    for problem in &problems {
+/// Reads the configuration as if it had the lines already, as `check` does.
+fn check_lines(config: &Path, lines: &str, out: &mut Out) -> Result<check::Opaque, Failure> {
+    let draft = config::read_with(config, (NEW_LINES, lines), SystemClock.now());
+    let checked = check::opaque(&draft);
+    let problems = &checked.problems;
+    for problem in problems {
         out.trouble(&problem.to_string());
     }
     let ours = problems.iter().filter(|problem| &*problem.place.file == NEW_LINES).count();
     match (problems.len(), ours) {
-        (0, _) => {
-            let client = clients.iter().find(|client| client.vendor().id.as_str() == vendor.id);
-            Ok(client.map(check::explained).unwrap_or_default())
-        }
+        (0, _) => Ok(checked),
         (all, 0) => Err(Failure::new(Exit::Configuration, counted(all, "problem"))),
         (_, ours) => Err(Failure::new(Exit::Usage, format!("{}; nothing was made", counted(ours, "problem")))),
     }
@@ -173,16 +183,16 @@ fn lines(vendor: &AddOidc, config: &Config, secret: Option<&Zeroizing<String>>) 
     text.maybe("id_token_algorithm", vendor.id_token_algorithm.as_ref());
     text.maybe("issuer", vendor.issuer.as_ref());
     text.table("[[licence]]");
-    text.list("library", &libraries(vendor, config));
+    text.list("library", &chosen(&vendor.library, vendor.issuer.as_slice(), config));
     text.text("vendor", &vendor.id);
     text.0
 }
 
-/// The libraries that have a licence.
-fn libraries(vendor: &AddOidc, config: &Config) -> Vec<String> {
-    match (&vendor.library[..], &vendor.issuer) {
-        ([], Some(issuer)) => vec![issuer.clone()],
-        ([], None) => config.libraries.iter().map(|known| known.library.id.as_str().to_owned()).collect(),
+/// The libraries that have a licence: those that are named, or whose issuers are, or all.
+fn chosen(named: &[String], issuers: &[String], config: &Config) -> Vec<String> {
+    match (named, issuers) {
+        ([], []) => config.libraries.iter().map(|known| known.library.id.as_str().to_owned()).collect(),
+        ([], issuers) => issuers.to_vec(),
         (named, _) => named.to_vec(),
     }
 }

@@ -71,6 +71,8 @@ pub struct Draft {
     pub ilses: Vec<IlsSettings>,
     /// Vendors' protocol tables that could be read so far.
     pub protocols: Vec<ProtocolSettings>,
+    /// The identity provider's table.
+    pub saml: Option<Table>,
     /// What is wrong, in the order of the files.
     pub problems: Vec<Problem>,
     /// What works but the operator should know; also in [`Config::warnings`].
@@ -121,6 +123,8 @@ pub struct Config {
     pub vendors: Vec<VendorSettings>,
     /// Licences.
     pub licences: Vec<Licence>,
+    /// The identity provider's table, `[saml]`; opaque here and read by `protocol::saml`.
+    pub saml: Option<Table>,
     /// The operator's key for stored sessions; without one, sessions end with the process.
     pub session_key: Option<Zeroizing<[u8; 32]>>,
     /// What works but the operator should know.

@@ -94,8 +94,9 @@ pub(super) fn draft(path: &Path, more: Option<(&str, &str)>, now: Timestamp) -> 
     let mut files = context.files.into_inner();
     named_files(&table, folder, &mut files);
     let (ilses, protocols) = (parts.libraries.ilses.clone(), parts.vendors.protocols.clone());
+    let saml = parts.saml.clone();
     let config = if problems.is_empty() { parts.finish((&warnings, &files, folder)) } else { None };
-    Draft { config, ilses, protocols, problems, warnings, secrets, place: table.place, files }
+    Draft { config, ilses, protocols, saml, problems, warnings, secrets, place: table.place, files }
 }
 
 /// Files that keys such as `password_file` name, in opaque tables too.
@@ -124,6 +125,7 @@ struct Parts {
     libraries: Libraries,
     vendors: Vendors,
     licences: Vec<Licence>,
+    saml: Option<Table>,
 }
 
 impl Parts {
@@ -137,8 +139,10 @@ impl Parts {
         let licences = licence::read(&root, context, ids);
         certificates.must_name(&root, top.public.as_ref().map(|public| public.host.as_str()), &vendors);
         vendors.warn_of_unlicensed(context, &licences);
+        // For `protocol` to read, and to finish.
+        let saml = root.table("saml").map(|inner| inner.table_read().clone());
         root.finish();
-        Self { top, certificates, libraries, vendors, licences }
+        Self { top, certificates, libraries, vendors, licences, saml }
     }
 
     fn finish(self, (warnings, files, folder): (&[Problem], &[PathBuf], &Path)) -> Option<Config> {
@@ -162,6 +166,7 @@ impl Parts {
             libraries: self.libraries.all,
             vendors: self.vendors.all,
             licences: self.licences,
+            saml: self.saml,
             session_key: top.session_key,
             warnings: warnings.to_vec(),
             files: files.to_vec(),

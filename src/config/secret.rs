@@ -1,5 +1,6 @@
 //! Secrets: from files that nobody else can read, or from the environment. Nothing of a secret, nor of the name by
 //! which it was asked for, enters a message.
+use super::certificate;
 use crate::domain::settings::Secrets;
 use std::fs::File;
 use std::io::Read;
@@ -37,6 +38,14 @@ impl Secrets for FileSecrets {
             return Err("expected a secret, found an empty environment variable".to_owned());
         }
         Ok(bytes)
+    }
+
+    fn public_file(&self, path: &str) -> Result<Vec<u8>, String> {
+        certificate::public_file(&self.0.join(path)).map_err(str::to_owned)
+    }
+
+    fn place_of(&self, path: &str) -> PathBuf {
+        self.0.join(path)
     }
 }
 

@@ -23,6 +23,15 @@ pub(super) const LEXICON_KEY: &str = "lexicon/client.key";
 /// Where the public half of it is kept, as `lexicon` gave it to the portal's operator.
 pub(super) const LEXICON_JWKS: &str = "lexicon/jwks.json";
 
+/// Where the metadata of `lyceum` is kept, as it gave it to the portal's operator.
+pub(super) const LYCEUM_METADATA: &str = "lyceum/metadata.xml";
+/// Where the key is kept to which assertions for `lyceum` are encrypted. The portal does not read it.
+pub(super) const LYCEUM_ENCRYPTION_KEY: &str = "lyceum/encryption.key";
+/// Where the key is kept with which `lyceum` signs. The portal does not read it.
+pub(super) const LYCEUM_SIGNING_KEY: &str = "lyceum/signing.key";
+/// Where the metadata of `gazette` is kept.
+pub(super) const GAZETTE_METADATA: &str = "gazette/metadata.xml";
+
 /// What the text depends on.
 pub(super) struct Facts<'a> {
     pub(super) port: u16,
@@ -35,7 +44,9 @@ pub(super) struct Facts<'a> {
     pub(super) research_ca: &'a Path,
     /// Origins of `chronicle` and `lexicon`.
     pub(super) parties: [&'a str; 2],
-    /// The authority of both.
+    /// Origins of `lyceum` and `gazette`.
+    pub(super) providers: [&'a str; 2],
+    /// The authority of all four.
     pub(super) parties_ca: &'a Path,
     /// SHA-256 of the secret of `chronicle`, in base64url.
     pub(super) chronicle_secret: &'a str,
@@ -43,7 +54,8 @@ pub(super) struct Facts<'a> {
 
 /// The configuration's text.
 pub(super) fn text(facts: &Facts<'_>) -> String {
-    [&portal(facts), &library_system(facts), LIBRARIES, &vendors(facts), &parties(facts), LICENCES].join("\n")
+    [&portal(facts), &library_system(facts), LIBRARIES, &vendors(facts), &parties(facts), &providers(facts), LICENCES]
+        .join("\n")
 }
 
 fn portal(facts: &Facts<'_>) -> String {
@@ -191,6 +203,46 @@ id_token_algorithm = "ES256"
     )
 }
 
+/// The vendors that sign readers in over SAML.
+fn providers(facts: &Facts<'_>) -> String {
+    let [lyceum, gazette] = facts.providers;
+    let ca = quoted(facts.parties_ca);
+    format!(
+        r#"[[vendor]]
+id = "lyceum"
+name = "Lyceum Lectures"
+description = "Recorded lectures. Signs you in over SAML, encrypted, and knows you by a pseudonym of its own."
+protocol = "saml"
+origin = "{lyceum}"
+ca_file = {ca}
+private_addresses = ["127.0.0.1"]
+anonymous = false
+
+[vendor.saml]
+metadata_file = "{LYCEUM_METADATA}"
+release = "pseudonymous"
+start_url = "{lyceum}/login"
+
+[[vendor]]
+id = "gazette"
+name = "Village Gazette"
+description = "A local paper. Signs you in over SAML and knows you by a new name each time."
+protocol = "saml"
+origin = "{gazette}"
+ca_file = {ca}
+private_addresses = ["127.0.0.1"]
+anonymous = true
+
+[vendor.saml]
+metadata_file = "{GAZETTE_METADATA}"
+release = "anonymous"
+entitlements = true
+algorithm = "ES256"
+start_url = "{gazette}/login"
+"#
+    )
+}
+
 const LICENCES: &str = r#"[[licence]]
 library = "elmwood"
 vendor = "atlas"
@@ -214,7 +266,7 @@ ages = ["adult"]
 
 [[licence]]
 library = ["elmwood", "harbour"]
-vendor = ["chronicle", "lexicon"]
+vendor = ["chronicle", "lexicon", "lyceum", "gazette"]
 "#;
 
 /// A path as a TOML string.
@@ -236,6 +288,7 @@ mod tests {
             origins: ["http://127.0.0.1:1", "http://127.0.0.1:2", "https://127.0.0.1:3"],
             research_ca: Path::new("/ca.pem"),
             parties: ["https://127.0.0.1:4", "https://127.0.0.1:5"],
+            providers: ["https://lyceum.localhost:6", "https://gazette.localhost:7"],
             parties_ca: Path::new("/ca.pem"),
             chronicle_secret: "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
         };

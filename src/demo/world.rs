@@ -1,13 +1,13 @@
 //! The whole make-believe world: lays its folder, starts the library system and the vendors, and tells other programs
 //! and people where everything is.
 use super::configuration::{
-    self, CHRONICLE_SECRET, Facts, ILS_PASSWORD, ILS_USER, LEXICON_JWKS, LEXICON_KEY, PORTAL_HOST, PROXY_DOMAIN,
-    PSEUDONYM_KEY, SESSION_KEY,
+    self, CHRONICLE_SECRET, Facts, GAZETTE_METADATA, ILS_PASSWORD, ILS_USER, LEXICON_JWKS, LEXICON_KEY,
+    LYCEUM_ENCRYPTION_KEY, LYCEUM_METADATA, LYCEUM_SIGNING_KEY, PORTAL_HOST, PROXY_DOMAIN, PSEUDONYM_KEY, SESSION_KEY,
 };
 use super::ils;
 use super::patrons::{Patron, generate};
 use super::vendors::{
-    Authentication, Certificate, ClientKey, Options, Portal, Registration, Role, Trust, VendorStandIn,
+    Agreement, Authentication, Certificate, ClientKey, Keys, Options, Portal, Registration, Role, Trust, VendorStandIn,
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -28,7 +28,7 @@ const SEED: u64 = 20_261_122;
 /// How many patrons there are.
 const PATRONS: usize = 1_200;
 /// How many vendors there are.
-const VENDORS: usize = 5;
+const VENDORS: usize = 7;
 
 /// The certificate files that the portal and the vendors' hosts are served with.
 pub struct CertFiles {
@@ -86,7 +86,7 @@ impl World {
         private_folder(folder)?;
         let folder = folder.canonicalize()?;
         clear(&folder)?;
-        for inner in ["secrets", "state", "research", "chronicle", "lexicon"] {
+        for inner in ["secrets", "state", "research", "chronicle", "lexicon", "lyceum", "gazette"] {
             private_folder(&folder.join(inner))?;
         }
         let password = random_text()?;
@@ -100,7 +100,8 @@ impl World {
         let ca = certificates.ca.canonicalize()?;
         let secret = random_text()?;
         let vendors = start_vendors(&folder, (port, &ca), (&certificates.vendors, &secret)).await?;
-        let [atlas, press, research, chronicle, lexicon] = vendors.each_ref().map(VendorStandIn::origin);
+        let [atlas, press, research, chronicle, lexicon, lyceum, gazette] =
+            vendors.each_ref().map(VendorStandIn::origin);
         let text = configuration::text(&Facts {
             port,
             certificate: &certificates.certificate.canonicalize()?,
@@ -109,6 +110,7 @@ impl World {
             origins: [atlas, press, research],
             research_ca: &folder.join(RESEARCH_CA),
             parties: [chronicle, lexicon],
+            providers: [lyceum, gazette],
             parties_ca: &ca,
             chronicle_secret: &URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes())),
         });
@@ -134,7 +136,7 @@ impl World {
         &self.ils
     }
 
-    /// The vendors: `atlas`, `press`, `research`, `chronicle` and `lexicon`.
+    /// The vendors: `atlas`, `press`, `research`, `chronicle`, `lexicon`, `lyceum` and `gazette`.
     #[must_use]
     pub const fn vendors(&self) -> &[VendorStandIn; VENDORS] {
         &self.vendors
@@ -167,7 +169,8 @@ impl World {
     /// What to tell the person at the terminal, at most 80 columns wide but for long paths.
     #[must_use]
     pub fn summary(&self) -> String {
-        let [atlas, press, research, chronicle, lexicon] = self.vendors.each_ref().map(VendorStandIn::origin);
+        let [atlas, press, research, chronicle, lexicon, lyceum, gazette] =
+            self.vendors.each_ref().map(VendorStandIn::origin);
         let card = |p: &Patron| format!("  {}  {}  {}: {}\n", p.card, p.pin, p.library, p.note);
         let cards: String = self.patrons.iter().take(5).map(card).collect();
         format!(
@@ -187,12 +190,17 @@ impl World {
              \x20    there: it asks for you over OpenID Connect, and shows the ID token.\n\
              \x20 6. Do the same at Lexicon, {lexicon}/, and there\n\
              \x20    choose to sign in anew: it is told a new name for each sign-in.\n\
-             \x20 7. Sign out at the library's page, and look at the Chronicle again: it\n\
+             \x20 7. Open the Lyceum at {lyceum}/ and the\n\
+             \x20    Gazette at {gazette}/: they ask for you over\n\
+             \x20    SAML, and show the assertion. The Lyceum gets it encrypted.\n\
+             \x20 8. Sign out at the library's page, and look at the Chronicle again: it\n\
              \x20    was told, and has forgotten you.\n\n\
              Vendors        atlas {atlas}, press {press},\n\
              \x20              research {research},\n\
              \x20              chronicle {chronicle},\n\
-             \x20              lexicon {lexicon}\n\
+             \x20              lexicon {lexicon},\n\
+             \x20              lyceum {lyceum},\n\
+             \x20              gazette {gazette}\n\
              Library system {ils} (SIP2)\n\
              Everything they received is kept, byte by byte, in\n  {vendor_traffic}\n  {ils_traffic}\n\
              For programs   {announcement}\n\
@@ -254,13 +262,38 @@ async fn start_vendors(
     // Pairwise names go by host, so no two vendors may share one.
     lexicon.host = Some("localhost");
     (chronicle.tls, lexicon.tls) = (Some(certificate.clone()), Some(certificate.clone()));
-    Ok([
+    let (lyceum, gazette) = providers(&portal, folder, certificate)?;
+    let started = [
         VendorStandIn::start(atlas).await?,
         VendorStandIn::start(press).await?,
         VendorStandIn::start(research).await?,
         VendorStandIn::start(chronicle).await?,
         VendorStandIn::start(lexicon).await?,
-    ])
+        VendorStandIn::start(lyceum).await?,
+        VendorStandIn::start(gazette).await?,
+    ];
+    let [.., lyceum, gazette] = &started;
+    for (vendor, file) in [(lyceum, LYCEUM_METADATA), (gazette, GAZETTE_METADATA)] {
+        write_private(&folder.join(file), vendor.metadata().unwrap_or_default().as_bytes())?;
+    }
+    Ok(started)
+}
+
+/// The vendors over SAML: `lyceum` and `gazette`. Each has a host of its own: cookies do not go by port.
+fn providers(portal: &Portal, folder: &Path, certificate: &Certificate) -> io::Result<(Options, Options)> {
+    let keys = Keys::generate("Lyceum Lectures")?;
+    write_private(&folder.join(LYCEUM_SIGNING_KEY), keys.signing.pem().as_bytes())?;
+    write_private(&folder.join(LYCEUM_ENCRYPTION_KEY), keys.encryption.pem().as_bytes())?;
+    let agreement =
+        |keys, form_post, logout| Agreement { portal: portal.clone(), keys, form_post, logout, pause: KEYS_PAUSE };
+    let traffic = folder.join(VENDOR_TRAFFIC);
+    let one = Role::Saml(Box::new(agreement(Some(keys), false, true)));
+    let other = Role::Saml(Box::new(agreement(None, true, false)));
+    let mut lyceum = Options::new("lyceum", "Lyceum Lectures", &traffic, one);
+    let mut gazette = Options::new("gazette", "Village Gazette", &traffic, other);
+    (lyceum.host, gazette.host) = (Some("lyceum.localhost"), Some("gazette.localhost"));
+    (lyceum.tls, gazette.tls) = (Some(certificate.clone()), Some(certificate.clone()));
+    Ok((lyceum, gazette))
 }
 
 /// The shortest time between two fetches of the portal's keys.
@@ -401,16 +434,17 @@ mod tests {
         assert_eq!(vendor["host"], "atlas.proxy.localhost");
         let start = format!("https://login.vestibule.localhost:8443/login?url={}/", world.vendors()[0].origin());
         assert_eq!((&vendor["start"], &vendor["protocol"]), (&start.into(), &"gateway".into()));
-        for party in &told["vendors"].as_array().unwrap()[3..] {
+        let others = &told["vendors"].as_array().unwrap()[3..];
+        for (party, protocol) in others.iter().zip(["oidc", "oidc", "saml", "saml"]) {
             assert_eq!(keys(party), ["id", "origin", "protocol", "start"]);
             let start = format!("{}/login", party["origin"].as_str().unwrap());
-            assert_eq!((&party["start"], &party["protocol"]), (&start.into(), &"oidc".into()));
+            assert_eq!((&party["start"], &party["protocol"]), (&start.into(), &protocol.into()));
         }
         assert_eq!(told["ils"], world.ils().address().to_string());
         for place in ["ca", "config", "vendor_traffic", "ils_traffic"] {
             assert!(Path::new(told[place].as_str().unwrap()).is_absolute());
         }
-        for id in ["atlas", "press", "research", "chronicle", "lexicon"] {
+        for id in ["atlas", "press", "research", "chronicle", "lexicon", "lyceum", "gazette"] {
             assert!(Path::new(told["vendor_traffic"].as_str().unwrap()).join(format!("{id}.raw")).exists());
         }
         world.stop().await;
@@ -434,7 +468,9 @@ mod tests {
     async fn secrets_are_the_owner_s_alone() {
         let folder = tempfile::tempdir().unwrap();
         let world = laid(folder.path()).await;
-        for file in [PSEUDONYM_KEY, ILS_PASSWORD, "research/leaf.key", CHRONICLE_SECRET, LEXICON_KEY] {
+        for file in
+            [PSEUDONYM_KEY, ILS_PASSWORD, "research/leaf.key", CHRONICLE_SECRET, LEXICON_KEY, LYCEUM_ENCRYPTION_KEY]
+        {
             let path = folder.path().join("demo").join(file);
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }

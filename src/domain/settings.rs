@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -105,6 +106,19 @@ pub trait Secrets {
     /// # Errors
     /// A sentence that says why not, without any of the content.
     fn environment(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, String>;
+
+    /// Reads a file that is no secret, given as the configuration names it.
+    ///
+    /// # Errors
+    /// A sentence that says why not, without any of the content.
+    fn public_file(&self, _path: &str) -> Result<Vec<u8>, String> {
+        Err("expected a file that can be read, found none".to_owned())
+    }
+
+    /// Where a file is that is read later, given as the configuration names it.
+    fn place_of(&self, path: &str) -> PathBuf {
+        PathBuf::from(path)
+    }
 }
 
 /// What all readers of one configuration share.
@@ -370,6 +384,20 @@ impl<'r> Reader<'r> {
                 None
             }
         }
+    }
+
+    /// The content of a file that is no secret, and that `key` names. A key whose name ends in `_file` makes a change of the
+    /// file load the configuration again.
+    #[must_use]
+    pub fn file(&self, key: &str) -> Option<Vec<u8>> {
+        let content = self.reading.secrets().public_file(&self.text(key)?);
+        content.map_err(|why| self.problem(key, why)).ok()
+    }
+
+    /// Where the file is that `key` names, without a look at it.
+    #[must_use]
+    pub fn place(&self, key: &str) -> Option<PathBuf> {
+        self.text(key).map(|path| self.reading.secrets().place_of(&path))
     }
 
     /// As [`Reader::secret`], and it is required.

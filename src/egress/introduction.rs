@@ -1,9 +1,9 @@
 //! An introduction: what a vendor that asked by way of the browser is told of whoever signed in. An assertion, and how
 //! the session is called and dated for this vendor alone, so that no two vendors can join what they were told.
 use super::assertion::{Assertion, Release};
-use crate::domain::{Entitlement, Timestamp};
+use crate::domain::{Entitlement, LibraryId, Timestamp, VendorId};
 use crate::patron::Pseudonym;
-use crate::session::{Session, Sessions};
+use crate::session::{Introduced, Session, Sessions};
 use crate::store::StoreError;
 
 /// Vendors are told the time of a sign-in only so exactly, in seconds, unless they themselves asked for it.
@@ -14,6 +14,7 @@ const GRAIN: i64 = 15 * 60;
 pub struct Introduction {
     assertion: Assertion,
     name: Pseudonym,
+    transient: Pseudonym,
     sid: String,
     authenticated: Timestamp,
     lasts: u64,
@@ -36,15 +37,21 @@ impl Introduction {
         let told = if fresh { session.opened() } else { coarse(session.opened()) };
         let known = sessions.introduce(session, &release.vendor.id, (told, fresh), now).await?;
         let name = Self::named(session, release);
+        let transient = Self::unnamed(session, release);
         let lasts = session.lasts(now);
-        Ok(Some(Self { assertion, name, sid: known.sid, authenticated: known.told, lasts, fresh }))
+        Ok(Some(Self { assertion, name, transient, sid: known.sid, authenticated: known.told, lasts, fresh }))
     }
 
     /// The name by which the vendor would know a session's patron.
     #[must_use]
     pub fn named(session: &Session, release: Release<'_>) -> Pseudonym {
-        let transient = || release.keys.transient(session.name(), &release.vendor.id);
-        release.pseudonym(session).unwrap_or_else(transient)
+        release.pseudonym(session).unwrap_or_else(|| Self::unnamed(session, release))
+    }
+
+    /// The name by which the vendor would know this session alone.
+    #[must_use]
+    pub fn unnamed(session: &Session, release: Release<'_>) -> Pseudonym {
+        release.keys.transient(session.name(), &release.vendor.id)
     }
 
     /// What a vendor would be told now of the time of a session's sign-in, if it asked again.
@@ -63,6 +70,12 @@ impl Introduction {
     #[must_use]
     pub const fn name(&self) -> &Pseudonym {
         &self.name
+    }
+
+    /// A name for this session at this vendor, whether or not the patron has one there.
+    #[must_use]
+    pub const fn transient(&self) -> &Pseudonym {
+        &self.transient
     }
 
     /// The session's name at this vendor.
@@ -87,6 +100,61 @@ impl Introduction {
     #[must_use]
     pub const fn lasts(&self) -> u64 {
         self.lasts
+    }
+}
+
+/// What a vendor to which a session was made known can call it by: with this it can be told that the session has ended, and
+/// what it says of a session be compared.
+#[derive(Clone, Debug)]
+pub struct Acquaintance {
+    library: LibraryId,
+    vendor: VendorId,
+    sid: String,
+    name: Option<Pseudonym>,
+    transient: Pseudonym,
+}
+
+impl Acquaintance {
+    /// Of a session and a vendor; `release` speaks of the session's library and that vendor.
+    #[must_use]
+    pub fn of(session: &Session, known: &Introduced, release: Release<'_>) -> Self {
+        Self {
+            library: session.library().clone(),
+            vendor: known.vendor.clone(),
+            sid: known.sid.clone(),
+            name: release.pseudonym(session),
+            transient: Introduction::unnamed(session, release),
+        }
+    }
+
+    /// The session's library.
+    #[must_use]
+    pub const fn library(&self) -> &LibraryId {
+        &self.library
+    }
+
+    /// The vendor.
+    #[must_use]
+    pub const fn vendor(&self) -> &VendorId {
+        &self.vendor
+    }
+
+    /// The session's name at the vendor.
+    #[must_use]
+    pub fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    /// The patron's name at the vendor, where it may have one.
+    #[must_use]
+    pub const fn name(&self) -> Option<&Pseudonym> {
+        self.name.as_ref()
+    }
+
+    /// The name of this session's patron for as long as the session lasts.
+    #[must_use]
+    pub const fn transient(&self) -> &Pseudonym {
+        &self.transient
     }
 }
 

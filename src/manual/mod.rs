@@ -18,7 +18,7 @@ pub mod messages {
 pub mod privacy {
     #![doc = "[threats]: super::threats\n[messages]: super::messages\n[subjects]: super::decisions::d005\n"]
     #![doc = "[sealed]: super::decisions::d008\n[headers]: super::decisions::d009\n[guessing]: super::decisions::d011\n"]
-    #![doc = "[store]: super::decisions::d013\n[provider]: super::decisions::d016\n"]
+    #![doc = "[store]: super::decisions::d013\n[provider]: super::decisions::d016\n[saml]: super::decisions::d017\n"]
     #![doc = include_str!("privacy.md")]
 }
 
@@ -27,6 +27,7 @@ pub mod threats {
     #![doc = "[privacy]: super::privacy\n[domains]: super::decisions::d001\n[replies]: super::decisions::d007\n"]
     #![doc = "[tickets]: super::decisions::d004\n[headers]: super::decisions::d009\n[guessing]: super::decisions::d011\n"]
     #![doc = "[store]: super::decisions::d013\n[front]: super::decisions::d012\n[figures]: super::figures\n"]
+    #![doc = "[saml]: super::decisions::d017\n"]
     #![doc = include_str!("threats.md")]
 }
 
@@ -84,6 +85,10 @@ pub mod decisions {
     }
     pub mod d016 {
         #![doc = include_str!("decisions/016-openid-provider.md")]
+    }
+    pub mod d017 {
+        #![doc = "[provider]: super::d016\n"]
+        #![doc = include_str!("decisions/017-identity-provider.md")]
     }
 }
 

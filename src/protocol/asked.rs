@@ -1,7 +1,8 @@
 //! What every protocol has in common in which a vendor asks by way of the browser: the request that waits while a patron
 //! signs in, what it wishes of the sign-in, and the ways back to the vendor.
-use super::oidc::Request;
+use super::{oidc, saml};
 use crate::domain::{LibraryId, Timestamp, VendorId};
+use serde::{Deserialize, Serialize};
 
 /// How much a patron is to be bothered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,16 @@ pub struct Asked {
     /// The origin to which the browser goes back.
     pub origin: String,
     /// The whole request in the protocol's own form.
-    pub(in crate::protocol) request: Box<Request>,
+    pub(in crate::protocol) request: Request,
+}
+
+/// A request in its protocol's own form, as it waits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::protocol) enum Request {
+    /// An authorization request.
+    Oidc(Box<oidc::Request>),
+    /// An `AuthnRequest`, or a visit that begins here.
+    Saml(Box<saml::Request>),
 }
 
 impl Asked {
@@ -69,7 +79,9 @@ pub enum Onward {
 pub enum Declined {
     /// Nobody is signed in, and nobody may be bothered.
     SignInNeeded,
-    /// The patron went back, or has no licence.
+    /// The patron went back.
+    WentBack,
+    /// The patron has no licence.
     Denied,
     /// Something of ours is down.
     Unavailable,
@@ -97,6 +109,14 @@ pub enum Rejected {
     Malformed,
     /// The vendor's own list of its addresses does not hold.
     Sector,
+    /// The vendor's metadata is not there, or has run out.
+    Metadata,
+    /// A signature is missing or wrong.
+    Signature,
+    /// It was sent to somebody else.
+    Destination,
+    /// It is too old, or from the future.
+    Stale,
     /// A request that was pushed is not there, any more.
     Pushed,
     /// The store does not answer.
@@ -112,6 +132,10 @@ impl Rejected {
             Self::RedirectUri => "redirect_uri",
             Self::Malformed => "malformed",
             Self::Sector => "sector",
+            Self::Metadata => "metadata",
+            Self::Signature => "signature",
+            Self::Destination => "destination",
+            Self::Stale => "stale",
             Self::Pushed => "pushed",
             Self::Store => "store",
         }

@@ -2,7 +2,10 @@
 //! never a patron or a session.
 mod asked;
 mod gateway;
+mod location;
 pub mod oidc;
+mod providers;
+pub mod saml;
 mod signing;
 
 use crate::domain::settings::Reader;
@@ -11,6 +14,8 @@ use crate::egress::{OutboundRequest, Visit};
 use std::sync::Arc;
 
 pub use asked::{Asked, Declined, Heard, Interaction, Onward, Rejected, Wish};
+pub use providers::{Learns, Providers, Start, Unanswered};
+pub(in crate::protocol) use signing::SigningKey;
 pub use signing::{Algorithm, Change, KeyInfo, KeyState, RingError, Rotation, SigningRing};
 
 /// An assertion could not be spoken: the signing key is missing or fails.
@@ -42,6 +47,8 @@ pub enum Way {
     Carried(Box<dyn Protocol>),
     /// It asks the OpenID Provider by way of the browser.
     Oidc(Box<oidc::Client>),
+    /// It asks the SAML Identity Provider by way of the browser.
+    Saml(Box<saml::Peer>),
 }
 
 type Build = fn(&Reader<'_>, &Arc<Vendor>, Surroundings) -> Option<Way>;
@@ -64,6 +71,11 @@ const KINDS: &[Kind] = &[
         name: "oidc",
         proxied: false,
         build: |settings, vendor, _| oidc::read(settings, vendor).map(|client| Way::Oidc(Box::new(client))),
+    },
+    Kind {
+        name: "saml",
+        proxied: false,
+        build: |settings, vendor, _| saml::read(settings, vendor).map(|peer| Way::Saml(Box::new(peer))),
     },
 ];
 

@@ -1,13 +1,16 @@
 //! The ring of signing keys. A new key is published before it signs, so that vendors know it when the first token
 //! arrives; an old one stays published after it has stopped signing, until its last tokens are stale.
+mod certificate;
 mod folder;
 mod key;
 
 pub use key::Algorithm;
 
 use crate::domain::Timestamp;
+pub(in crate::protocol) use certificate::Certificates;
 use folder::Folder;
 pub(in crate::protocol) use key::SigningKey;
+use key::pem;
 use openidconnect::core::CoreJsonWebKeySet;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -117,6 +120,9 @@ pub enum RingError {
     /// No key of this algorithm.
     #[error("no signing key for {}; `vestibule keys new --algorithm {}` makes one", .0.as_str(), .0.as_str())]
     NoKey(Algorithm),
+    /// A key or a certificate from elsewhere is not one that can sign here.
+    #[error("{0}")]
+    Unfit(&'static str),
     /// Making a key or a signature failed.
     #[error("{0}")]
     Cryptography(&'static str),

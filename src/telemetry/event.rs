@@ -288,6 +288,57 @@ impl Provided {
     }
 }
 
+/// What came of a message to the SAML Identity Provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stated {
+    /// A reader went back to the vendor with an assertion.
+    Written,
+    /// A reader went back to the vendor with the word that it gets nobody.
+    Declined,
+    /// The request was not as it must be.
+    Refused,
+    /// We could not answer.
+    Unavailable,
+    /// A session ended at the vendor's wish.
+    SignedOut,
+    /// The vendor's word of a sign-out was not as it must be.
+    SignOutRefused,
+}
+
+impl Stated {
+    /// Every outcome, in the order of their slots.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Written, Self::Declined, Self::Refused, Self::Unavailable, Self::SignedOut, Self::SignOutRefused];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "assertion",
+            Self::Declined => "declined",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::SignedOut => "signed_out",
+            Self::SignOutRefused => "sign_out_refused",
+        }
+    }
+
+    /// Where the outcome stands in [`Stated::ALL`].
+    pub(super) const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
+/// The ID of an assertion: 128 random bits, and nothing else fits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssertionId(pub [u8; 16]);
+
+impl std::fmt::Display for AssertionId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "_{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
 /// What became of the word to a vendor that a reader signed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Delivery {
@@ -329,11 +380,13 @@ pub enum Document {
     Keys,
     /// The list of its redirect addresses (`sector_identifier_uri`).
     Sector,
+    /// What its service provider or a federation says of it (SAML metadata).
+    Metadata,
 }
 
 impl Document {
     /// Every document, in the order of their slots.
-    pub(super) const ALL: [Self; 2] = [Self::Keys, Self::Sector];
+    pub(super) const ALL: [Self; 3] = [Self::Keys, Self::Sector, Self::Metadata];
 
     /// The word in the log and the metric label.
     #[must_use]
@@ -341,6 +394,7 @@ impl Document {
         match self {
             Self::Keys => "keys",
             Self::Sector => "sector",
+            Self::Metadata => "metadata",
         }
     }
 
@@ -432,6 +486,22 @@ pub enum Event<'a> {
         outcome: Provided,
         /// Why, in words of ours; empty where all was well.
         cause: &'static str,
+    },
+    /// The SAML Identity Provider was asked.
+    Stated {
+        /// By which vendor; `None` where no vendor of the configuration is named.
+        vendor: Option<&'a VendorId>,
+        /// What came of it.
+        outcome: Stated,
+        /// Why, in words of ours; empty where all was well.
+        cause: &'static str,
+    },
+    /// An assertion was written. With these lines beside a vendor's own log, one that we never wrote stands out.
+    Asserted {
+        /// For which vendor.
+        vendor: &'a VendorId,
+        /// Its ID.
+        assertion: AssertionId,
     },
     /// The word to a vendor that a reader signed out came to an end. Only counted: its line would stand beside that of
     /// the sign-out.

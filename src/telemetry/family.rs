@@ -63,6 +63,8 @@ catalogue! {
         "Requests that a vendor's origin did not answer as it should";
     OIDC "vestibule_oidc_total" Kind::Counter, ["vendor", "outcome"],
         "Requests to the OpenID Provider by how they ended: code, tokens, declined (the vendor gets nobody), refused, client_refused (the vendor could not prove who it is), unavailable";
+    SAML "vestibule_saml_total" Kind::Counter, ["vendor", "outcome"],
+        "Messages to the SAML Identity Provider by how they ended: assertion, declined (the vendor gets nobody), refused, unavailable, signed_out, sign_out_refused";
     LOGOUT_DELIVERIES "vestibule_logout_deliveries_total" Kind::Counter, ["vendor", "outcome"],
         "Words to vendors that a reader signed out, by what became of them: delivered, refused, given_up (not taken at any try), dropped (too many waited)";
     DOCUMENT_TROUBLE "vestibule_document_trouble_total" Kind::Counter, ["vendor", "document"],
@@ -93,6 +95,8 @@ catalogue! {
         "Open connections of browsers";
     CERTIFICATE_EXPIRY "vestibule_certificate_expiry_timestamp_seconds" Kind::Gauge, ["name"],
         "When a certificate that is served ends, in seconds since 1970, by its first configured name";
+    METADATA_VALID_UNTIL "vestibule_saml_metadata_valid_until_timestamp_seconds" Kind::Gauge, ["vendor"],
+        "When what is known of a vendor's SAML metadata ends, in seconds since 1970; without one that is known and ends";
     TEMPLATE_PROBLEMS "vestibule_template_problems_total" Kind::Counter, [],
         "Times that the built-in page stood in for a template of the library's own";
     LOG_LINES_DROPPED "vestibule_log_lines_dropped_total" Kind::Counter, [],

@@ -3,7 +3,7 @@
 //!
 //! The shorthand macros of `tracing` are forbidden everywhere, so `event!` is used here.
 use super::table::PORTAL;
-use super::{Event, Provided};
+use super::{Event, Provided, Stated};
 use crate::domain::VendorId;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -23,6 +23,8 @@ impl Event<'_> {
                 | Self::Handshake { .. }
                 | Self::Connection { .. }
                 | Self::Provided { .. }
+                | Self::Stated { .. }
+                | Self::Asserted { .. }
         )
     }
 }
@@ -90,6 +92,11 @@ fn write_of_others(event: &Event<'_>) {
             tracing::event!(target: TARGET, Level::WARN, vendor = vendor.as_str(), cause, "vendor gave no usable answer");
         }
         Event::Provided { vendor, outcome, cause } => write_of_provider(vendor, outcome, cause),
+        Event::Stated { vendor, outcome, cause } => write_of_saml(vendor, outcome, cause),
+        Event::Asserted { vendor, assertion } => {
+            let (vendor, assertion) = (vendor.as_str(), assertion.to_string());
+            tracing::event!(target: TARGET, Level::INFO, vendor, assertion, "assertion written");
+        }
         Event::LogoutTrouble { vendor, outcome, cause } => {
             let (vendor, outcome) = (vendor.as_str(), outcome.as_str());
             tracing::event!(target: TARGET, Level::WARN, vendor, outcome, cause, "vendor takes no word of sign-outs");
@@ -107,6 +114,14 @@ fn write_of_provider(vendor: Option<&VendorId>, outcome: Provided, cause: &'stat
     if matches!(outcome, Provided::Refused | Provided::ClientRefused | Provided::Unavailable) {
         let (vendor, outcome) = (vendor.map_or("unknown", VendorId::as_str), outcome.as_str());
         tracing::event!(target: TARGET, Level::WARN, vendor, outcome, cause, "no answer for an OpenID Connect client");
+    }
+}
+
+/// A line about the SAML Identity Provider, where something was wrong: what went well is counted only.
+fn write_of_saml(vendor: Option<&VendorId>, outcome: Stated, cause: &'static str) {
+    if matches!(outcome, Stated::Refused | Stated::SignOutRefused | Stated::Unavailable) {
+        let (vendor, outcome) = (vendor.map_or("unknown", VendorId::as_str), outcome.as_str());
+        tracing::event!(target: TARGET, Level::WARN, vendor, outcome, cause, "no answer for a SAML service provider");
     }
 }
 
@@ -253,6 +268,23 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         level: "WARN",
+        text: "no answer for a SAML service provider",
+        fields: &[
+            ("vendor", "the vendor's id, or `unknown`"),
+            ("outcome", "`refused`, `sign_out_refused` or `unavailable`"),
+            CAUSE,
+        ],
+        meaning: "A vendor's message was not as it must be, or could not be answered; written where requests are.",
+    },
+    Message {
+        level: "INFO",
+        text: "assertion written",
+        fields: &[VENDOR, ("assertion", "its ID, which the vendor's own log has, too")],
+        meaning: "A vendor was told of a reader; an assertion that it got without such a line is forged. Written where \
+                  requests are.",
+    },
+    Message {
+        level: "WARN",
         text: "vendor takes no word of sign-outs",
         fields: &[VENDOR, ("outcome", "`refused`, `given_up` or `dropped`"), CAUSE],
         meaning: "Back-channel logout does not reach a vendor. At most once an hour for each vendor; the metric counts all.",
@@ -348,6 +380,8 @@ mod tests {
                 Event::Refused { cause: Refused::HostUnknown },
                 Event::VendorTrouble { vendor, cause: "connection refused" },
                 Event::Provided { vendor: Some(vendor), outcome: Provided::Refused, cause: "invalid_request" },
+                Event::Stated { vendor: Some(vendor), outcome: Stated::Refused, cause: "signature" },
+                Event::Asserted { vendor, assertion: crate::telemetry::AssertionId([7; 16]) },
                 Event::LogoutDelivery { vendor, outcome: Delivery::Delivered },
                 Event::LogoutTrouble { vendor, outcome: Delivery::Refused, cause: "status" },
                 Event::DocumentTrouble { vendor, document: Document::Keys, cause: "status" },
@@ -399,6 +433,8 @@ mod tests {
             "Delivery",
             "Document",
             "Provided",
+            "Stated",
+            "AssertionId",
             "Refused",
             "Ended",
             "bool",

@@ -2,7 +2,7 @@
 use super::family::{self, sound};
 use super::table::{Families, Table};
 use super::{Decision, Ended, Event, Refused, lines};
-use crate::domain::{Clock, LibraryId, SystemClock, VendorId};
+use crate::domain::{Clock, LibraryId, SystemClock, Timestamp, VendorId};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use prometheus::{Histogram, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
@@ -47,6 +47,7 @@ struct Plain {
     upgrades_refused: IntCounter,
     connections: IntGauge,
     certificates: IntGaugeVec,
+    metadata: IntGaugeVec,
     template_problems: IntCounter,
     log_lines_dropped: IntCounter,
 }
@@ -92,6 +93,7 @@ impl Plain {
             upgrades_refused: sound(upgrades.get_metric_with_label_values(&["refused"])),
             connections: gauge(&family::CONNECTIONS, registry),
             certificates: family::CERTIFICATE_EXPIRY.gauges(registry),
+            metadata: family::METADATA_VALID_UNTIL.gauges(registry),
             template_problems: counter(&family::TEMPLATE_PROBLEMS, registry),
             log_lines_dropped: counter(&family::LOG_LINES_DROPPED, registry),
         }
@@ -169,6 +171,7 @@ impl Telemetry {
             }
             Event::VendorTrouble { vendor, .. } => table.vendor(Some(vendor)).trouble.inc(),
             Event::Provided { vendor, outcome, .. } => table.vendor_or_other(*vendor).provided(*outcome),
+            Event::Stated { vendor, outcome, .. } => table.vendor_or_other(*vendor).stated(*outcome),
             Event::LogoutDelivery { vendor, outcome } => table.vendor(Some(vendor)).delivery(*outcome),
             Event::DocumentTrouble { vendor, document, .. } => table.vendor(Some(vendor)).document(*document),
             _ => self.count_plain(event),
@@ -245,12 +248,22 @@ impl Telemetry {
             self.certificate(name, *not_after);
         }
         let names: HashSet<&str> = served.iter().map(|(name, _)| *name).collect();
-        for known in certificate_names(&self.plain.certificates) {
-            if !names.contains(known.as_str()) {
-                // An error says that the series is gone already.
-                let _gone = self.plain.certificates.remove_label_values(&[known]);
-            }
+        forget_others(&self.plain.certificates, &names);
+    }
+
+    /// Sets when what is known of a vendor's metadata ends; `None` where nothing is known, or it has no end.
+    pub fn metadata(&self, vendor: &VendorId, until: Option<Timestamp>) {
+        let labels = [vendor.as_str()];
+        match until {
+            Some(until) => sound(self.plain.metadata.get_metric_with_label_values(&labels)).set(until.seconds()),
+            // An error says that there is none already.
+            None => drop(self.plain.metadata.remove_label_values(&labels)),
         }
+    }
+
+    /// Forgets the metadata of all other vendors.
+    pub fn metadata_only_of<'a>(&self, vendors: impl IntoIterator<Item = &'a VendorId>) {
+        forget_others(&self.plain.metadata, &vendors.into_iter().map(VendorId::as_str).collect());
     }
 
     /// Sets what runs before each scrape, to bring gauges such as [`Telemetry::sessions`] up to date. Only the first
@@ -275,11 +288,16 @@ impl Telemetry {
     }
 }
 
-fn certificate_names(certificates: &IntGaugeVec) -> Vec<String> {
+/// Removes the series of every name but these.
+fn forget_others(gauges: &IntGaugeVec, names: &HashSet<&str>) {
     use prometheus::core::Collector;
-    let families = certificates.collect();
+    let families = gauges.collect();
     let series = families.iter().flat_map(prometheus::proto::MetricFamily::get_metric);
-    series.filter_map(|metric| metric.get_label().first().map(|label| label.value().to_owned())).collect()
+    let known = series.filter_map(|metric| metric.get_label().first().map(|label| label.value().to_owned()));
+    for other in known.filter(|known| !names.contains(known.as_str())) {
+        // An error says that the series is gone already.
+        let _gone = gauges.remove_label_values(&[other]);
+    }
 }
 
 impl Default for Telemetry {
@@ -310,6 +328,7 @@ mod tests {
         let telemetry = Telemetry::new();
         telemetry.know(&[library("east"), library("west")], &[vendor("atlas"), vendor("world-book")], &["koha"]);
         telemetry.certificates(&[("login.example.org", 2_000_000_000)]);
+        telemetry.metadata(&vendor("atlas"), Some(Timestamp::from_seconds(2_000_000_000)));
         telemetry
     }
 
@@ -478,5 +497,20 @@ mod tests {
             "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"level\":\"INFO\",\"message\":\"request answered\",\
              \"vendor\":\"atlas\",\"method\":\"GET\",\"status\":200,\"duration_ms\":1.234,\"version\":\"HTTP/2\"}\n"
         );
+    }
+
+    #[test]
+    fn metadata_that_is_known_no_more_has_no_end() {
+        let telemetry = known();
+        let ends = |id: &str, seconds: i64| {
+            let line = format!("vestibule_saml_metadata_valid_until_timestamp_seconds{{vendor=\"{id}\"}} {seconds}\n");
+            telemetry.text().contains(&line)
+        };
+        telemetry.metadata(&vendor("world-book"), Some(Timestamp::from_seconds(5)));
+        assert!(ends("atlas", 2_000_000_000) && ends("world-book", 5));
+        telemetry.metadata_only_of(&[vendor("world-book")]);
+        assert!(!ends("atlas", 2_000_000_000) && ends("world-book", 5));
+        telemetry.metadata(&vendor("world-book"), None);
+        assert!(!ends("world-book", 5));
     }
 }

@@ -10,5 +10,5 @@ mod metrics;
 mod reference;
 mod table;
 
-pub use event::{Decision, Delivery, Document, Ended, Event, Provided, Refused, SignIn};
+pub use event::{AssertionId, Decision, Delivery, Document, Ended, Event, Provided, Refused, SignIn, Stated};
 pub use metrics::Telemetry;

@@ -1,6 +1,6 @@
 //! The series that exist: resolved once at configuration load, so that counting an event is a look-up and an atomic
 //! addition, and so that the number of series depends on the configuration alone, never on what patrons do.
-use super::event::{Delivery, Document, Provided, SignIn};
+use super::event::{Delivery, Document, Provided, SignIn, Stated};
 use super::family::{self, sound};
 use crate::domain::{Denial, Fault, LibraryId, VendorId};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -29,6 +29,7 @@ pub(super) struct Families {
     request_seconds: HistogramVec,
     vendor_trouble: IntCounterVec,
     oidc: IntCounterVec,
+    saml: IntCounterVec,
     logout_deliveries: IntCounterVec,
     document_trouble: IntCounterVec,
 }
@@ -48,6 +49,7 @@ impl Families {
             request_seconds: family::REQUEST_SECONDS.histograms(registry),
             vendor_trouble: family::VENDOR_TROUBLE.counters(registry),
             oidc: family::OIDC.counters(registry),
+            saml: family::SAML.counters(registry),
             logout_deliveries: family::LOGOUT_DELIVERIES.counters(registry),
             document_trouble: family::DOCUMENT_TROUBLE.counters(registry),
         }
@@ -68,6 +70,7 @@ enum Of {
     RequestSeconds,
     VendorTrouble,
     Oidc,
+    Saml,
     LogoutDeliveries,
     DocumentTrouble,
 }
@@ -100,6 +103,7 @@ impl Maker<'_> {
             seconds: self.histogram(Of::RequestSeconds, &families.request_seconds, &[name]),
             trouble: self.counter(Of::VendorTrouble, &families.vendor_trouble, &[name]),
             oidc: Provided::ALL.map(|how| self.counter(Of::Oidc, &families.oidc, &[name, how.as_str()])),
+            saml: Stated::ALL.map(|how| self.counter(Of::Saml, &families.saml, &[name, how.as_str()])),
             deliveries: Delivery::ALL
                 .map(|of| self.counter(Of::LogoutDeliveries, &families.logout_deliveries, &[name, of.as_str()])),
             documents: Document::ALL
@@ -145,16 +149,22 @@ pub(super) struct OfVendor {
     /// Failures of the origin.
     pub(super) trouble: IntCounter,
     oidc: [IntCounter; 6],
+    saml: [IntCounter; 6],
     /// In the order of [`Delivery::ALL`].
     deliveries: [IntCounter; 4],
     /// In the order of [`Document::ALL`].
-    documents: [IntCounter; 2],
+    documents: [IntCounter; 3],
 }
 
 impl OfVendor {
     /// Counts a request to the OpenID Provider.
     pub(super) fn provided(&self, outcome: Provided) {
         count(&self.oidc, outcome.slot());
+    }
+
+    /// Counts a message to the SAML Identity Provider.
+    pub(super) fn stated(&self, outcome: Stated) {
+        count(&self.saml, outcome.slot());
     }
 
     /// Counts what became of the word of a sign-out.
@@ -299,6 +309,7 @@ impl Table {
                 Of::RequestSeconds => families.request_seconds.remove_label_values(labels),
                 Of::VendorTrouble => families.vendor_trouble.remove_label_values(labels),
                 Of::Oidc => families.oidc.remove_label_values(labels),
+                Of::Saml => families.saml.remove_label_values(labels),
                 Of::LogoutDeliveries => families.logout_deliveries.remove_label_values(labels),
                 Of::DocumentTrouble => families.document_trouble.remove_label_values(labels),
             };

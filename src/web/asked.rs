@@ -2,7 +2,7 @@
 //! browser carries from page to page, so nothing is kept for whoever does not sign in, every tab has its own, and no flood
 //! of requests takes the room of another.
 use super::answer::{html, see_other, set_policy, unbound_policy};
-use super::entry::decided;
+use super::entry::{decided, decision};
 use super::guard::session_token;
 use super::problem::ProblemPage;
 use super::signin::{Aim, form_page};
@@ -10,8 +10,7 @@ use super::visit::{Scene, Visit};
 use crate::domain::{Denial, Entitlement, Timestamp};
 use crate::egress::{Introduction, Release};
 use crate::patron::Vault;
-use crate::protocol::oidc::Provider;
-use crate::protocol::{Asked, Declined, Heard, Interaction, Onward, Rejected};
+use crate::protocol::{Asked, Declined, Heard, Interaction, Onward, Providers, Rejected, Unanswered};
 use crate::session::Session;
 use aws_lc_rs::hmac;
 use axum::response::Response;
@@ -62,11 +61,17 @@ pub(super) async fn hear(visit: &Visit, heard: Heard, posted: bool) -> Response 
     }
 }
 
-const fn problem_of(why: Rejected) -> ProblemPage {
+pub(super) const fn problem_of(why: Rejected) -> ProblemPage {
     match why {
         Rejected::Store => ProblemPage::StoreDown,
-        Rejected::Pushed => ProblemPage::AskedTooLate,
-        Rejected::Sector | Rejected::Client | Rejected::RedirectUri | Rejected::Malformed => ProblemPage::AskedWrongly,
+        Rejected::Pushed | Rejected::Stale => ProblemPage::AskedTooLate,
+        Rejected::Sector
+        | Rejected::Client
+        | Rejected::RedirectUri
+        | Rejected::Malformed
+        | Rejected::Metadata
+        | Rejected::Signature
+        | Rejected::Destination => ProblemPage::AskedWrongly,
     }
 }
 
@@ -74,7 +79,7 @@ const fn problem_of(why: Rejected) -> ProblemPage {
 pub(super) fn open(visit: &Visit, sealed: &str) -> Option<Waiting> {
     let (note, carried) = unseal(&visit.front.form_key, sealed)?;
     let age = visit.front.clock.now().since(Timestamp::from_seconds(note.at));
-    let asked = visit.house.oidc.take_up(&carried).filter(|_| (0..=WAITS).contains(&age))?;
+    let asked = visit.house.providers.take_up(&carried).filter(|_| (0..=WAITS).contains(&age))?;
     Some(Waiting { asked, sealed: sealed.to_owned(), note })
 }
 
@@ -87,9 +92,14 @@ pub(super) async fn resume(visit: &Visit, sealed: &str) -> Response {
 }
 
 /// `GET /login/cancel?request=…`: back to the vendor, without anybody.
-pub(super) fn cancel(visit: &Visit, sealed: &str) -> Response {
+pub(super) async fn cancel(visit: &Visit, sealed: &str) -> Response {
     match open(visit, sealed) {
-        Some(waiting) => decline(visit, &waiting.asked, Declined::Denied),
+        Some(waiting) => {
+            let session = visit.session().await.unwrap_or(None);
+            let denied = session.is_some_and(|session| decision(visit, &session, &waiting.asked.vendor).is_err());
+            let why = if denied { Declined::Denied } else { Declined::WentBack };
+            decline(visit, &waiting.asked, why)
+        }
         None => visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)),
     }
 }
@@ -128,11 +138,19 @@ async fn proceed(visit: &Visit, asked: Asked, note: Note, on_page: bool) -> Resp
         Next::Denied(session, why) => denied(visit, &asked, &note, (&session, why)),
         Next::Answer(introduction) => {
             let now = visit.front.clock.now();
-            match visit.house.oidc.answer(&asked, &introduction, now).await {
+            match visit.house.providers.answer(&asked, &introduction, now).await {
                 Ok(onward) => go(visit, onward),
-                Err(_) => visit.problem(ProblemPage::StoreDown, &Scene::of(None)),
+                Err(why) => visit.problem(unanswered(why), &Scene::of(None)),
             }
         }
+    }
+}
+
+const fn unanswered(why: Unanswered) -> ProblemPage {
+    match why {
+        Unanswered::Store => ProblemPage::StoreDown,
+        Unanswered::TooLate => ProblemPage::AskedTooLate,
+        Unanswered::Fault => ProblemPage::OurFault,
     }
 }
 
@@ -193,7 +211,7 @@ async fn introduce(
         sector: vendor.sector.as_deref(),
         keys: &visit.house.keys,
     };
-    if !Provider::is_meant(asked, &Introduction::named(session, release)) {
+    if !Providers::is_meant(asked, &Introduction::named(session, release)) {
         return Ok(None);
     }
     let introduction = Introduction::of(&visit.front.sessions, session, (entitlement, release), when).await;
@@ -201,7 +219,7 @@ async fn introduce(
 }
 
 fn decline(visit: &Visit, asked: &Asked, why: Declined) -> Response {
-    let onward = visit.house.oidc.decline(asked, why);
+    let onward = visit.house.providers.decline(asked, why, visit.front.clock.now());
     onward.map_or_else(|| visit.problem(ProblemPage::AskedTooLate, &Scene::of(None)), |onward| go(visit, onward))
 }
 
@@ -254,10 +272,10 @@ fn denied(visit: &Visit, asked: &Asked, note: &Note, (session, why): (&Session, 
 /// Who asks and what they will learn, for the page.
 pub(super) fn learned(visit: &Visit, asked: &Asked) -> Value {
     let vendor = visit.house.vendor(&asked.vendor);
-    let learns = vendor.map(|vendor| vendor.learns);
+    let learns = vendor.map(|vendor| visit.house.learns(&vendor.vendor, visit.front.clock.now()));
     context! {
         vendor => vendor.map(|vendor| vendor.vendor.name.as_str()),
-        anonymous => vendor.is_some_and(|vendor| vendor.vendor.anonymous),
+        anonymous => learns.is_some_and(|learns| !learns.name),
         learns_affiliation => learns.is_some_and(|learns| learns.affiliation),
         learns_entitlements => learns.is_some_and(|learns| learns.entitlements),
     }
@@ -277,24 +295,42 @@ pub(super) fn go(visit: &Visit, onward: Onward) -> Response {
     }
 }
 
-fn vault(form_key: &[u8; 32]) -> Vault {
+/// Seals texts that a browser carries.
+pub(super) struct Sealed(Vault);
+
+/// What seals texts for one purpose.
+pub(super) fn sealing(form_key: &[u8; 32], purpose: &[u8]) -> Sealed {
     let mut key = Zeroizing::new([0; 32]);
-    key.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, form_key), b"waiting requests").as_ref());
-    Vault::new(&key)
+    key.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, form_key), purpose).as_ref());
+    Sealed(Vault::new(&key))
 }
+
+impl Sealed {
+    /// A sealed text: characters of base64url.
+    pub(super) fn seal(&self, plain: Vec<u8>) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.seal_plain(Zeroizing::new(plain), b""))
+    }
+
+    /// What was sealed.
+    pub(super) fn open(&self, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.open_plain(&URL_SAFE_NO_PAD.decode(sealed).ok()?, b"")
+    }
+}
+
+/// What seals a request that waits.
+const WAITING: &[u8] = b"waiting requests";
 
 /// Seals a note: its own line, then the request as it is.
 fn seal(form_key: &[u8; 32], note: &Note, asked: &Asked) -> Option<String> {
-    let mut plain = Zeroizing::new(serde_json::to_vec(note).ok()?);
+    let mut plain = serde_json::to_vec(note).ok()?;
     plain.push(b'\n');
     plain.extend_from_slice(asked.carried().as_bytes());
-    let sealed = vault(form_key).seal_plain(plain, b"");
-    Some(URL_SAFE_NO_PAD.encode(sealed)).filter(|sealed| sealed.len() <= LONGEST)
+    Some(sealing(form_key, WAITING).seal(plain)).filter(|sealed| sealed.len() <= LONGEST)
 }
 
 fn unseal(form_key: &[u8; 32], sealed: &str) -> Option<(Note, String)> {
     let bytes = Some(sealed).filter(|sealed| sealed.len() <= LONGEST)?;
-    let plain = vault(form_key).open_plain(&URL_SAFE_NO_PAD.decode(bytes).ok()?, b"")?;
+    let plain = sealing(form_key, WAITING).open(bytes)?;
     let (note, carried) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
     Some((serde_json::from_str(note).ok()?, carried.to_owned()))
 }

@@ -1,11 +1,13 @@
 //! Entering a vendor: the decision, then a ticket to the vendor's host. A refused patron gets a page, and nothing reaches
 //! the vendor.
 use super::answer::see_other;
+use super::asked;
 use super::deeplink::DeepLink;
 use super::problem::ProblemPage;
 use super::query::encode;
 use super::visit::{Scene, Visit, qurl};
 use crate::domain::{Denial, Entitlement, VendorId, decide};
+use crate::protocol::{Heard, Start};
 use crate::session::{ENTER_PATH, Session};
 use crate::telemetry::{Decision, Event};
 use axum::response::Response;
@@ -30,7 +32,7 @@ pub(super) async fn enter(visit: &Visit, session: &Session, link: &DeepLink<'_>)
     let scene = Scene::of(Some(session));
     match decided(visit, session, vendor) {
         Err(why) => visit.problem(ProblemPage::NotEntitled(why), &scene),
-        Ok(_) if link.vendor.host.is_none() => start(visit, link),
+        Ok(_) if link.vendor.host.is_none() => start(visit, session, link).await,
         Ok(_) => match visit.front.sessions.issue_ticket(session, vendor).await {
             Err(_) => {
                 visit.problem(ProblemPage::StoreDown, &Scene { onward: Some(&qurl(link, visit.house.port)), ..scene })
@@ -47,8 +49,12 @@ pub(super) async fn enter(visit: &Visit, session: &Session, link: &DeepLink<'_>)
 }
 
 /// Sends the browser to a vendor that asks for its readers itself.
-fn start(visit: &Visit, link: &DeepLink<'_>) -> Response {
+async fn start(visit: &Visit, session: &Session, link: &DeepLink<'_>) -> Response {
     let target = link.address(visit.house.port);
-    let start = visit.house.oidc.start(&link.vendor.vendor.id, &target);
-    see_other(&start.unwrap_or(target))
+    let (to, now) = ((&link.vendor.vendor.id, session.library()), visit.front.clock.now());
+    match visit.house.providers.start(to, &target, now) {
+        None => see_other(&target),
+        Some(Start::At(address)) => see_other(&address),
+        Some(Start::Unasked(asked)) => asked::hear(visit, Heard::Asked(asked), false).await,
+    }
 }

@@ -1,8 +1,8 @@
 //! One configuration as the portal sees it: an immutable value that is replaced whole.
 use super::pages::Pages;
-use crate::domain::{AddressRule, Library, LibraryId, Licence, Vendor, VendorId, VendorOrigin};
+use crate::domain::{AddressRule, Library, LibraryId, Licence, Timestamp, Vendor, VendorId, VendorOrigin};
 use crate::patron::{Gate, Keyring};
-use crate::protocol::oidc::Provider;
+use crate::protocol::{Learns, Providers};
 use crate::session::Lifetimes;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ pub struct House {
     pub keys: Arc<Keyring>,
     /// Templates and messages.
     pub pages: Arc<Pages>,
-    /// The OpenID Provider.
-    pub oidc: Arc<Provider>,
+    /// The providers that vendors ask.
+    pub providers: Arc<Providers>,
 }
 
 /// A library and its door.
@@ -51,17 +51,6 @@ pub struct HouseVendor {
     pub host: Option<String>,
     /// The sector by which it knows readers, where its protocol has sectors.
     pub sector: Option<String>,
-    /// What its protocol tells it of a reader.
-    pub learns: Learns,
-}
-
-/// What a protocol tells a vendor of each reader. Whether there is a name at all is [`Vendor::anonymous`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Learns {
-    /// The scoped affiliation, such as `member@library.example.org`.
-    pub affiliation: bool,
-    /// The library's entitlement values.
-    pub entitlements: bool,
 }
 
 impl HouseVendor {
@@ -80,6 +69,12 @@ impl House {
 
     pub(super) fn vendor(&self, id: &VendorId) -> Option<&HouseVendor> {
         self.vendors.iter().find(|v| v.vendor.id == *id)
+    }
+
+    /// What a vendor is told of each reader.
+    pub(super) fn learns(&self, vendor: &Vendor, now: Timestamp) -> Learns {
+        let carried = Learns { name: !vendor.anonymous, affiliation: true, entitlements: true };
+        self.providers.learns(&vendor.id, now).unwrap_or(carried)
     }
 
     /// The only library, when there is one only.

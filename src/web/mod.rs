@@ -16,6 +16,7 @@ mod pages;
 mod problem;
 mod query;
 mod resources;
+mod saml;
 mod signin;
 mod signout;
 mod visit;
@@ -28,13 +29,16 @@ use crate::session::Sessions;
 use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use axum::routing::get;
+use http::Method;
 use std::net::IpAddr;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 pub use deeplink::{DeepLink, NotOurs, resolve};
-pub use house::{House, HouseLibrary, HouseVendor, Learns};
+pub use house::{House, HouseLibrary, HouseVendor};
 pub use oidc::for_clients;
 pub use pages::Pages;
 pub use problem::{Correlation, ProblemPage};
@@ -57,6 +61,20 @@ pub struct Front {
     pub form_key: Zeroizing<[u8; 32]>,
 }
 
+/// Every path that nothing else has: those to which vendors send browsers, at any issuer, or none.
+async fn provided(method: Method, visit: visit::Visit, body: Body) -> Response {
+    let path = visit.path().to_owned();
+    match oidc::place(&path) {
+        Some((library, path)) if path.starts_with("/oidc/") => {
+            oidc::answer((method, visit, body), (library, path)).await
+        }
+        Some((library, path)) if path.starts_with("/saml/") => {
+            saml::answer((method, visit, body), (library, path)).await
+        }
+        _ => visit.nothing_here().await,
+    }
+}
+
 /// The portal.
 pub fn router(front: Arc<Front>) -> Router {
     Router::new()
@@ -69,7 +87,8 @@ pub fn router(front: Arc<Front>) -> Router {
         .route("/privacy", get(resources::privacy))
         .route("/static/{file}", get(assets::serve))
         .route("/robots.txt", get(assets::robots))
-        .fallback(oidc::answer)
+        .route("/logout/next", get(saml::next))
+        .fallback(provided)
         .method_not_allowed_fallback(visit::wrong_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&front), answer::dress))
         .with_state(front)

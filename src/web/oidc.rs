@@ -33,7 +33,7 @@ pub async fn for_clients(
     };
     let Some(at) = oidc.at(library.as_ref()) else { return Err(request) };
     let (parts, body) = request.into_parts();
-    let mut response = match read(body).await {
+    let mut response = match read(body, LONGEST).await {
         Some(body) => {
             let call = Call { method: &parts.method, headers: &parts.headers, body: &body, now };
             oidc.serve(&at, endpoint, &call).await
@@ -44,11 +44,12 @@ pub async fn for_clients(
     Ok(response)
 }
 
-/// Every path that nothing else has: those to which the provider's clients send browsers, at any issuer, or none.
-pub(super) async fn answer(method: Method, visit: Visit, body: Body) -> Response<Body> {
-    let path = visit.path().to_owned();
-    let Some((library, path)) = place(&path) else { return visit.nothing_here().await };
-    let issuer = visit.house.oidc.at(library.as_ref());
+/// The paths to which the provider's clients send browsers, at any issuer.
+pub(super) async fn answer(
+    (method, visit, body): (Method, Visit, Body),
+    (library, path): (Option<LibraryId>, &str),
+) -> Response<Body> {
+    let issuer = visit.house.providers.oidc.at(library.as_ref());
     let Some(at) = issuer else { return visit.nothing_here().await };
     if !matches!(path, "/oidc/authorize" | "/oidc/logout") {
         return visit.nothing_here().await;
@@ -57,12 +58,12 @@ pub(super) async fn answer(method: Method, visit: Visit, body: Body) -> Response
     if !posted && !matches!(method, Method::GET | Method::HEAD) {
         return visit.problem(ProblemPage::WrongMethod, &Scene::of(None));
     }
-    let text = match text(&visit, posted, body).await {
+    let text = match text(&visit, (posted, body), LONGEST).await {
         Ok(text) => text,
         Err(problem) => return visit.problem(problem, &Scene::of(None)),
     };
     if path == "/oidc/authorize" {
-        let heard = visit.house.oidc.hear(&at, &text, visit.front.clock.now()).await;
+        let heard = visit.house.providers.oidc.hear(&at, &text, visit.front.clock.now()).await;
         return asked::hear(&visit, heard, posted).await;
     }
     if posted {
@@ -71,12 +72,12 @@ pub(super) async fn answer(method: Method, visit: Visit, body: Body) -> Response
         let path = visit.path();
         return see_other(&format!("{path}?{query}"));
     }
-    let leaving = visit.house.oidc.hear_leaving(&at, &text);
+    let leaving = visit.house.providers.oidc.hear_leaving(&at, &text);
     signout::leave_for(&visit, leaving).await
 }
 
 /// The issuer's library and the path below the issuer.
-fn place(path: &str) -> Option<(Option<LibraryId>, &str)> {
+pub(super) fn place(path: &str) -> Option<(Option<LibraryId>, &str)> {
     // RFC 8414 §3.1 puts the issuer's path behind the well-known one.
     if let Some(rest) = path.strip_prefix("/.well-known/oauth-authorization-server") {
         let library = match rest {
@@ -92,18 +93,18 @@ fn place(path: &str) -> Option<(Option<LibraryId>, &str)> {
 }
 
 /// A copy, so that the connection has its buffer back before it reads on, and needs no second one.
-async fn read(body: Body) -> Option<Bytes> {
-    let whole = Limited::new(body, LONGEST).collect().await.ok()?;
+pub(super) async fn read(body: Body, longest: usize) -> Option<Bytes> {
+    let whole = Limited::new(body, longest).collect().await.ok()?;
     Some(Bytes::copy_from_slice(&whole.to_bytes()))
 }
 
 /// The text of a request that came by browser: its query, or its form.
-async fn text(visit: &Visit, posted: bool, body: Body) -> Result<Bytes, ProblemPage> {
+pub(super) async fn text(visit: &Visit, (posted, body): (bool, Body), longest: usize) -> Result<Bytes, ProblemPage> {
     if !posted {
         return Ok(Bytes::copy_from_slice(visit.raw_query().as_bytes()));
     }
     check_kind(&visit.headers)?;
-    read(body).await.ok_or(ProblemPage::TooLarge)
+    read(body, longest).await.ok_or(ProblemPage::TooLarge)
 }
 
 fn status(status: StatusCode) -> Response<Bytes> {

@@ -18,10 +18,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 10] = [
+const BUILT_IN: [(&str, &str); 12] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("confirm.html", include_str!("templates/confirm.html")),
     ("form-post.html", include_str!("templates/form-post.html")),
+    ("signing-out.html", include_str!("templates/signing-out.html")),
+    ("told.html", include_str!("templates/told.html")),
     ("learned.html", include_str!("templates/learned.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logout.html", include_str!("templates/logout.html")),

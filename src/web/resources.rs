@@ -60,7 +60,7 @@ pub(super) async fn go(Path(id): Path<String>, visit: Visit) -> Response {
 pub(super) async fn privacy(visit: Visit) -> Response {
     let session = visit.session().await.unwrap_or(None);
     let vendors: Vec<Value> = match session.as_deref() {
-        None => visit.house.vendors.iter().map(facts).collect(),
+        None => visit.house.vendors.iter().map(|vendor| facts(&visit, vendor)).collect(),
         Some(session) => receipts(&visit, session),
     };
     let more = context! { vendors };
@@ -68,14 +68,15 @@ pub(super) async fn privacy(visit: Visit) -> Response {
 }
 
 /// What a vendor is told of every reader.
-fn facts(vendor: &HouseVendor) -> Value {
+fn facts(visit: &Visit, vendor: &HouseVendor) -> Value {
+    let learns = visit.house.learns(&vendor.vendor, visit.front.clock.now());
     context! {
         name => vendor.vendor.name.as_str(),
-        anonymous => vendor.vendor.anonymous,
+        anonymous => !learns.name,
         direct => vendor.host.is_none(),
         full_user_agent => vendor.vendor.full_user_agent,
-        learns_affiliation => vendor.learns.affiliation,
-        learns_entitlements => vendor.learns.entitlements,
+        learns_affiliation => learns.affiliation,
+        learns_entitlements => learns.entitlements,
     }
 }
 
@@ -89,10 +90,11 @@ fn receipts(visit: &Visit, session: &Session) -> Vec<Value> {
 fn receipt(visit: &Visit, (session, library): (&Session, &Library), vendor: &HouseVendor) -> Value {
     let (sector, keys) = (vendor.sector.as_deref(), &visit.house.keys);
     let release = Release { library, vendor: &vendor.vendor, sector, keys };
+    let learns = visit.house.learns(&vendor.vendor, visit.front.clock.now());
     context! {
-        pseudonym => release.pseudonym(session).map(|name| name.as_str().to_owned()),
+        pseudonym => release.pseudonym(session).filter(|_| learns.name).map(|name| name.as_str().to_owned()),
         affiliation => format!("{}@{}", library.affiliation, library.scope),
         entitlements => library.entitlements.clone(),
-        ..facts(vendor)
+        ..facts(visit, vendor)
     }
 }

@@ -137,7 +137,7 @@ pub(super) async fn show(visit: Visit) -> Response {
 
 /// `GET /login/cancel`: back to the vendor that asked.
 pub(super) async fn cancel(visit: Visit) -> Response {
-    asked::cancel(&visit, visit.query().request.unwrap_or_default())
+    asked::cancel(&visit, visit.query().request.unwrap_or_default()).await
 }
 
 /// `POST /login`.
@@ -279,7 +279,7 @@ async fn open(
         sessions.carry_over(&old, &session, now).await.map_err(down)?;
     }
     let knew = sessions.end(&old).await.map_err(down)?;
-    visit.house.oidc.ended(&knew).await;
+    visit.house.providers.ended(&knew).await;
     Ok((id, session))
 }
 

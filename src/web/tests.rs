@@ -7,8 +7,7 @@ use super::query::encode;
 use super::*;
 use crate::domain::{AgeClass, Denial, Library, LibraryId, Licence, ManualClock, State, Terms, Timestamp, VendorId};
 use crate::patron::{Keyring, Vault};
-use crate::protocol::oidc::{self, Provider};
-use crate::protocol::{Algorithm, SigningRing};
+use crate::protocol::{Algorithm, Providers, SigningRing, oidc, saml as identity};
 use crate::session::{Lifetimes, SecretId, SessionCookie};
 use crate::store::{Family, Key, Memory, Store};
 use axum::body::Body;
@@ -95,12 +94,29 @@ fn house(libraries: &[&str], folder: Option<&Path>) -> House {
         proxy_domain: "proxy.example.net".to_owned(),
         keys: Arc::new(Keyring::new(&[7; 32]).unwrap()),
         pages: Arc::new(Pages::load(folder, ORIGIN, &Arc::new(Telemetry::new()))),
-        oidc: Arc::new(provider()),
+        providers: Arc::new(Providers { oidc: openid_provider(), saml: identity_provider() }),
     }
 }
 
+/// A provider without vendors.
+fn identity_provider() -> identity::Provider {
+    let now = Timestamp::from_seconds(NOW);
+    let parts = identity::Parts {
+        origin: ORIGIN.to_owned(),
+        settings: identity::Settings::default(),
+        libraries: Vec::new(),
+        keys: Arc::new(identity::CertifiedRing::unsaved(now).unwrap()),
+        errands: std::collections::BTreeMap::new(),
+        folder: None,
+        clock: Arc::new(ManualClock::at(now)),
+        store: Arc::new(Memory::new(10)),
+        telemetry: Arc::new(Telemetry::new()),
+    };
+    identity::Provider::new(Vec::new(), parts).unwrap()
+}
+
 /// A provider without clients.
-fn provider() -> Provider {
+fn openid_provider() -> oidc::Provider {
     let now = Timestamp::from_seconds(NOW);
     let parts = oidc::Parts {
         issuer: Arc::from(ORIGIN),
@@ -112,7 +128,7 @@ fn provider() -> Provider {
         telemetry: Arc::new(Telemetry::new()),
         errands: std::collections::BTreeMap::new(),
     };
-    Provider::new(Vec::new(), parts).unwrap()
+    oidc::Provider::new(Vec::new(), parts).unwrap()
 }
 
 fn portal_of(house: House) -> Portal {

@@ -414,7 +414,7 @@ fn the_sample_of_one_library_is_good() {
     let folder = sample("single-library.toml", SINGLE);
     let config = folder.load_file("single-library.toml", NOW).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-    assert_eq!((config.libraries.len(), config.vendors.len(), config.licences.len()), (1, 2, 2));
+    assert_eq!((config.libraries.len(), config.vendors.len(), config.licences.len()), (1, 3, 3));
 }
 
 /// A line of `#key = value`, in force.
@@ -450,7 +450,7 @@ fn the_sample_of_a_consortium_is_good() {
     let folder = sample("consortium.toml", &["login.threerivers.example", "*.threerivers-reads.example"]);
     let config = folder.load_file("consortium.toml", NOW).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-    assert_eq!((config.libraries.len(), config.vendors.len(), config.licences.len()), (3, 4, 9));
+    assert_eq!((config.libraries.len(), config.vendors.len(), config.licences.len()), (3, 5, 12));
     assert!(config.session_key.is_some());
 }
 
@@ -485,6 +485,8 @@ fn check_finds_the_samples_good_with_their_systems_and_protocols() {
     ] {
         let folder = sample(name, names);
         dev_certs::make(&folder.path("certs"), names, SystemClock.now()).unwrap();
+        // Any certificate will do as that of the federation.
+        fs::copy(folder.path("certs/ca.pem"), folder.path("certs/federation.pem")).unwrap();
         let config = folder.path(name);
         let (exit, answers, trouble) = vestibule(&["check", "--config", config.to_str().unwrap()]);
         assert_eq!((exit, trouble.as_str()), (0, ""), "{name}");

@@ -29,6 +29,7 @@ mod licences;
 mod oidc;
 mod reload;
 mod restart;
+mod saml;
 mod sessions;
 mod shell;
 mod stop;

@@ -1,6 +1,7 @@
 //! Make-believe vendors over HTTP. Each keeps every byte that it receives and shows on its page what it was told about
 //! whoever visits. A vendor believes an assertion, or an ID token, only after checking it with the keys that the portal
 //! publishes.
+mod asked;
 mod assertion;
 mod bodies;
 mod claims;
@@ -9,11 +10,15 @@ mod pages;
 mod portal;
 mod record;
 mod routes;
+mod saml;
+mod shelf;
+mod trouble;
 mod websocket;
 
 pub use assertion::{HEADER, Trust};
 pub use oidc::{Authentication, ClientKey, Registration};
 pub use portal::Portal;
+pub use saml::{Agreement, Keys, OwnKey};
 
 use assertion::Verifier;
 use bodies::Body;
@@ -26,6 +31,7 @@ use record::{Recent, Tapped, Traffic};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use saml::ServiceProvider;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -65,6 +71,8 @@ pub enum Role {
     Gateway(Trust),
     /// By a sign-in over OpenID Connect.
     OpenId(Registration),
+    /// By a sign-in over SAML.
+    Saml(Box<Agreement>),
 }
 
 /// A certificate chain and its key, both PEM files.
@@ -98,6 +106,7 @@ pub struct VendorStandIn {
     protocol: &'static str,
     address: SocketAddr,
     origin: String,
+    metadata: Option<String>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -116,6 +125,7 @@ struct Vendor {
 enum Part {
     Gateway(Box<Verifier>),
     OpenId(Box<RelyingParty>),
+    Saml(Box<ServiceProvider>),
 }
 
 impl VendorStandIn {
@@ -135,11 +145,18 @@ impl VendorStandIn {
         let host = options.host.map_or_else(|| address.ip().to_string(), str::to_owned);
         let origin = format!("{}://{host}:{}", if tls.is_some() { "https" } else { "http" }, address.port());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let mut metadata = None;
         let (protocol, part) = match options.role {
             Role::Gateway(trust) => ("gateway", Part::Gateway(Box::new(Verifier::new(trust, &origin)))),
             Role::OpenId(registration) => {
                 let party = RelyingParty::new(&options.id, registration, &origin, Arc::clone(&traffic));
                 ("oidc", Part::OpenId(Box::new(party)))
+            }
+            Role::Saml(agreement) => {
+                let names = (&*options.id, &*options.name);
+                let provider = ServiceProvider::new(names, *agreement, &origin, Arc::clone(&traffic));
+                metadata = Some(provider.metadata());
+                ("saml", Part::Saml(Box::new(provider)))
             }
         };
         let vendor = Arc::new(Vendor {
@@ -151,7 +168,7 @@ impl VendorStandIn {
             tasks: tasks.clone(),
         });
         tasks.spawn(accept(vendor, listener, tls));
-        Ok(Self { id: options.id, protocol, address, origin, stop, tasks })
+        Ok(Self { id: options.id, protocol, address, origin, metadata, stop, tasks })
     }
 
     /// Its id.
@@ -176,6 +193,12 @@ impl VendorStandIn {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The metadata that it gives to the portal's operator, if it speaks SAML.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&str> {
+        self.metadata.as_deref()
     }
 
     /// Stops listening, closes all connections and waits until that is done.
@@ -255,6 +278,7 @@ impl Vendor {
         match &self.part {
             Part::Gateway(verifier) => routes::answer((self, verifier), request, received).await,
             Part::OpenId(party) => oidc::answer((&self.name, party), request, received).await,
+            Part::Saml(provider) => saml::answer((&self.name, provider), request, received).await,
         }
     }
 

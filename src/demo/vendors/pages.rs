@@ -60,6 +60,17 @@ pub(super) fn stranger(name: &str, why: &str, received: &[u8]) -> String {
     layout("No valid assertion", name, &content)
 }
 
+/// The first page, for somebody who is not signed in.
+pub(super) fn not_signed_in(name: &str, issuer: &str) -> String {
+    let content = format!(
+        "<h1>{name} does not know you</h1>\
+         <p><a href=\"/login\">Sign in with your library</a>, which is {issuer}.</p>",
+        name = escape(name),
+        issuer = escape(issuer),
+    );
+    layout("Not signed in", name, &content)
+}
+
 /// The page for an address that does not exist.
 pub(super) fn nowhere(name: &str) -> String {
     layout("No such page", name, "<h1>No such page</h1><p><a href=\"/\">Go to the first page</a></p>")

@@ -1,7 +1,11 @@
 //! How a make-believe vendor asks the portal: over TLS, with the authority that the portal's certificate comes from, at
 //! an address that it is told, because names of the demo need not be known to the machine.
+use super::record::{Recent, Tapped, Traffic};
+use super::trouble::Trouble;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
+use hyper::header::HOST;
+use hyper::http::request::Builder;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -11,12 +15,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use url::{Position, Url};
 
 const LARGEST_BODY: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the portal is.
 #[derive(Clone, Debug)]
@@ -27,6 +34,13 @@ pub struct Portal {
     pub address: SocketAddr,
     /// A PEM file with the authority that the portal's certificate comes from.
     pub ca: PathBuf,
+}
+
+/// An answer, and its bytes as they came.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+    pub(super) raw: Vec<u8>,
 }
 
 impl Portal {
@@ -41,6 +55,32 @@ impl Portal {
         let tls = TlsConnector::from(Arc::new(client_config(&self.ca)?));
         let stream = TcpStream::connect(self.address).await?;
         tls.connect(ServerName::try_from(host).map_err(io::Error::other)?, stream).await
+    }
+
+    /// Asks, and keeps every byte of the answer with the rest of what the vendor receives.
+    pub(super) async fn ask(
+        &self,
+        traffic: &Arc<Traffic>,
+        address: &str,
+        request: Builder,
+        body: Bytes,
+    ) -> Result<Answer, Trouble> {
+        let unheard = |_| Trouble::Unanswered("the portal could not be asked");
+        let url = Url::parse(address).map_err(|_| Trouble::Unanswered("the portal's address cannot be read"))?;
+        let request = request
+            .uri(&url[Position::BeforePath..Position::AfterQuery])
+            .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
+            .body(Full::new(body))
+            .map_err(|_| Trouble::Unanswered("the portal's address cannot be read"))?;
+        let recent = Recent::default();
+        let work = async {
+            let stream = self.connect().await?;
+            exchange(Tapped::new(stream, Arc::clone(traffic), recent.clone()), request).await
+        };
+        let answer = tokio::time::timeout(PATIENCE, work).await;
+        let (status, _, body) =
+            answer.map_err(|_| Trouble::Unanswered("the portal took too long"))?.map_err(unheard)?;
+        Ok(Answer { status, body, raw: recent.take_all() })
     }
 }
 

@@ -236,3 +236,5 @@ async fn a_server_that_speaks_no_tls_is_not_believed() {
     let got = errands(&["127.0.0.1"]).fetch(&uri, SOON).await.unwrap_err();
     assert!(matches!(got, ErrandFailed::Connect(NotConnected::Tls) | ErrandFailed::Slow), "{got}");
 }
+
+mod metadata;

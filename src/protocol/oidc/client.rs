@@ -2,12 +2,12 @@
 //! the configuration alone.
 use crate::domain::{LibraryId, Vendor};
 use crate::protocol::Algorithm;
+use crate::protocol::location::{is_loopback, web_address};
 use jsonwebtoken::jwk::JwkSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
-use url::{Host, Url, form_urlencoded};
+use url::{Url, form_urlencoded};
 
 /// The SHA-256 of a client secret. Secrets are 256 random bits that we made, so no slow hash is needed.
 pub(super) struct SecretDigest(pub(super) [u8; 32]);
@@ -125,23 +125,6 @@ pub(super) fn with_query<N: AsRef<str>, V: AsRef<str>>(
     let glue = if address.contains('?') { '&' } else { '?' };
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     format!("{address}{glue}{query}")
-}
-
-/// An absolute address with a host, without user and password.
-pub(super) fn web_address(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let plain = text.len() <= 2000 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
-    let fine = matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none();
-    (plain && fine && url.host().is_some()).then_some(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 /// By which name readers are known to a vendor (OpenID Connect Core §8.1).

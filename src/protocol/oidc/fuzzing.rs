@@ -10,7 +10,7 @@ use super::request::{self, Bad, Request};
 use super::signer::Signer;
 use crate::domain::settings::{Reading, Secrets, Table};
 use crate::domain::{Timestamp, Vendor};
-use crate::protocol::{Algorithm, Onward, SigningRing};
+use crate::protocol::{Algorithm, Onward, SigningRing, asked};
 use crate::store::{Family, Memory, Store};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
@@ -77,7 +77,7 @@ impl Desk {
     fn waiting(client: &Client, request: Request, issuer: &str) -> Outcome {
         let carried = request.asked(client).carried();
         // What was carried is read again, as after a sign-in.
-        let Ok(again) = serde_json::from_str::<Request>(&carried) else {
+        let Ok(asked::Request::Oidc(again)) = serde_json::from_str(&carried) else {
             return Outcome::Refused("not read again");
         };
         let fields = vec![("error", "access_denied".to_owned())];

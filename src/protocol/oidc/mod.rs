@@ -36,10 +36,10 @@ pub use explain::Explained;
 pub use logout::Leaving;
 pub(super) use settings::read;
 
-use super::{Asked, Declined, Heard, Onward, Rejected, SigningRing, Unspoken};
+use super::{Asked, Declined, Heard, Learns, Onward, Rejected, SigningRing, Unspoken};
 use crate::domain::settings::{Reading, Table};
 use crate::domain::{Clock, LibraryId, Timestamp, VendorId};
-use crate::egress::{Errands, Introduction, Pseudonym};
+use crate::egress::{Errands, Introduction};
 use crate::store::{Family, Store, StoreError};
 use crate::telemetry::{Event, Provided, Telemetry};
 use backchannel::{Bounds, LogoutDeliveries};
@@ -342,11 +342,8 @@ impl Provider {
         request::read(client, &parameters, Some(bearer.name()), (&self.signer, &at.issuer))
     }
 
-    /// A request that waited, from the text of [`Asked::carried`]; `None` when it can no longer be answered, because the
-    /// configuration has changed.
-    #[must_use]
-    pub fn take_up(&self, carried: &str) -> Option<Asked> {
-        let request: Request = serde_json::from_str(carried).ok()?;
+    /// A request that waited; `None` when it can no longer be answered, because the configuration has changed.
+    pub(in crate::protocol) fn take_up(&self, request: Request) -> Option<Asked> {
         let client = self.waiting(&request)?;
         Some(request.asked(client))
     }
@@ -358,28 +355,21 @@ impl Provider {
         Some(client)
     }
 
-    /// Whether a vendor's request is for the very patron whom the vendor knows by `name` (`id_token_hint`).
-    #[must_use]
-    pub fn is_meant(asked: &Asked, name: &Pseudonym) -> bool {
-        asked.request.hint.as_ref().is_none_or(|hint| hint == name.as_str())
-    }
-
     /// Answers a request with a code for whoever is introduced.
     ///
     /// # Errors
     /// [`StoreError`], also when the request can no longer be answered.
-    pub async fn answer(
+    pub(in crate::protocol) async fn answer(
         &self,
-        asked: &Asked,
+        (asked, request): (&Asked, &Request),
         introduction: &Introduction,
         now: Timestamp,
     ) -> Result<Onward, StoreError> {
-        let request = &*asked.request;
         let client = self.waiting(request).ok_or(StoreError)?;
         if let Some(pushed) = request.pushed
             && !self.is_first_answer(client, pushed).await?
         {
-            return self.decline(asked, Declined::Denied).ok_or(StoreError);
+            return self.decline((asked, request), Declined::Denied).ok_or(StoreError);
         }
         let basis = Basis {
             client: client.id.clone(),
@@ -405,13 +395,11 @@ impl Provider {
     }
 
     /// Tells a vendor that it gets nobody; `None` when its request can no longer be answered.
-    #[must_use]
-    pub fn decline(&self, asked: &Asked, why: Declined) -> Option<Onward> {
-        let request = &*asked.request;
+    pub(in crate::protocol) fn decline(&self, (asked, request): (&Asked, &Request), why: Declined) -> Option<Onward> {
         let client = self.waiting(request)?;
         let Fault(code, text) = match why {
             Declined::SignInNeeded => Fault("login_required", "nobody is signed in"),
-            Declined::Denied => Fault("access_denied", "the reader went back, or has no access"),
+            Declined::WentBack | Declined::Denied => Fault("access_denied", "the reader went back, or has no access"),
             Declined::Unavailable => Fault("temporarily_unavailable", "the provider cannot answer now"),
         };
         self.telemetry.emit(&Event::Provided { vendor: Some(&asked.vendor), outcome: Provided::Declined, cause: code });
@@ -422,14 +410,20 @@ impl Provider {
 
     /// The address where a reader's visit to a vendor begins: the vendor's own that starts a sign-in (Core §4), or the
     /// page that the reader wants.
-    #[must_use]
-    pub fn start(&self, vendor: &VendorId, target: &str) -> Option<String> {
+    pub(in crate::protocol) fn start(&self, vendor: &VendorId, target: &str) -> Option<String> {
         let client = self.client_of(vendor)?;
         let Some(initiate) = &client.initiate else { return Some(target.to_owned()) };
         let mut url = initiate.clone();
         let issuer = issuer(&self.issuer, client.issuer.as_ref());
         url.query_pairs_mut().append_pair("iss", &issuer).append_pair("target_link_uri", target);
         Some(url.into())
+    }
+
+    /// What a vendor is told.
+    pub(in crate::protocol) fn learns(&self, vendor: &VendorId) -> Option<Learns> {
+        let client = self.client_of(vendor)?;
+        let (affiliation, entitlements) = client.learns();
+        Some(Learns { name: !client.vendor.anonymous, affiliation, entitlements })
     }
 }
 

@@ -2,7 +2,8 @@
 use super::client::{Client, origin_of, with_query};
 use super::parameters::Parameters;
 use super::signer::Signer;
-use crate::protocol::{Asked, Interaction, Onward, Rejected, Wish};
+use crate::egress::Pseudonym;
+use crate::protocol::{Asked, Interaction, Onward, Rejected, Wish, asked};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -230,8 +231,13 @@ impl Request {
             library: client.issuer.clone(),
             wish: Wish { interaction, max_age: self.max_age, languages: self.languages.clone() },
             origin: origin_of(&self.redirect_uri),
-            request: Box::new(self),
+            request: asked::Request::Oidc(Box::new(self)),
         }
+    }
+
+    /// Whether it is for the very patron whom the vendor knows by `name` (`id_token_hint`).
+    pub(in crate::protocol) fn is_meant(&self, name: &Pseudonym) -> bool {
+        self.hint.as_ref().is_none_or(|hint| hint == name.as_str())
     }
 
     /// The way back to the client with these fields, and with `state` and `iss` (RFC 9207).

@@ -1,11 +1,11 @@
 //! Reads `[vendor.oidc]`: what a vendor is as a client.
 use super::client::{
     AssertionAlgorithm, Authentication, Backchannel, Client, ClientKeys, Dpop, RedirectUri, SecretDigest, Sector,
-    web_address,
 };
 use crate::domain::settings::Reader;
 use crate::domain::{LibraryId, Vendor};
 use crate::protocol::Algorithm;
+use crate::protocol::location::web_address;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;

@@ -75,14 +75,30 @@ impl Folder {
         self.write(&format!("{kid}.pem"), pem.as_bytes())
     }
 
-    /// Removes a key that the list no longer has. That it is gone already is no failure.
-    pub(super) fn remove_key(&self, kid: &str) -> Result<(), RingError> {
-        match std::fs::remove_file(self.0.join(format!("{kid}.pem"))) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(RingError::File("remove an old private key", error.kind()))
-            }
-            _ => Ok(()),
+    /// The certificate of a key, where it has one.
+    pub(super) fn certificate(&self, kid: &str) -> Result<Option<Vec<u8>>, RingError> {
+        match std::fs::read(self.0.join(format!("{kid}.crt"))) {
+            Ok(pem) => Ok(Some(pem)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(RingError::File("read a certificate", error.kind())),
         }
+    }
+
+    pub(super) fn write_certificate(&self, kid: &str, pem: &str) -> Result<(), RingError> {
+        self.write(&format!("{kid}.crt"), pem.as_bytes())
+    }
+
+    /// Removes a key that the list no longer has, and its certificate. That they are gone already is no failure.
+    pub(super) fn remove_key(&self, kid: &str) -> Result<(), RingError> {
+        for kind in ["pem", "crt"] {
+            match std::fs::remove_file(self.0.join(format!("{kid}.{kind}"))) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(RingError::File("remove an old key", error.kind()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, name: &str, content: &[u8]) -> Result<(), RingError> {

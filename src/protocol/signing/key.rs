@@ -3,15 +3,15 @@ use super::RingError;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{EncodingKey, Header};
 use openidconnect::core::{CoreJsonWebKey, CoreJwsSigningAlgorithm};
 use openidconnect::{PrivateSigningKey, SigningError};
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -85,31 +85,34 @@ pub(in crate::protocol) struct SigningKey {
     pair: Pair,
 }
 
+/// What a PKCS#8 key in PEM is called (RFC 7468 §10).
+const PRIVATE: &str = "PRIVATE KEY";
+
 /// Makes a new private key: PKCS#8 in PEM.
 pub(super) fn generate(algorithm: Algorithm) -> Result<Zeroizing<String>, RingError> {
     let failed = |_| RingError::Cryptography("could not make a key");
     match algorithm {
         Algorithm::Es256 => {
             let pair = EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
-            Ok(pem(pair.to_pkcs8v1().map_err(failed)?.as_ref()))
+            Ok(pem(PRIVATE, pair.to_pkcs8v1().map_err(failed)?.as_ref()))
         }
         Algorithm::Rs256 => {
             let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
             let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
-            Ok(pem(der.as_ref()))
+            Ok(pem(PRIVATE, der.as_ref()))
         }
         Algorithm::EdDsa => {
             let pair = Ed25519KeyPair::generate().map_err(failed)?;
-            Ok(pem(pair.to_pkcs8v1().map_err(failed)?.as_ref()))
+            Ok(pem(PRIVATE, pair.to_pkcs8v1().map_err(failed)?.as_ref()))
         }
     }
 }
 
-/// RFC 7468 §10.
-fn pem(der: &[u8]) -> Zeroizing<String> {
+/// Text form of DER (RFC 7468 §2).
+pub(super) fn pem(label: &str, der: &[u8]) -> Zeroizing<String> {
     let text = Zeroizing::new(STANDARD.encode(der));
     let mut pem = Zeroizing::new(String::with_capacity(text.len() + text.len() / 64 + 64));
-    pem.push_str("-----BEGIN PRIVATE KEY-----\n");
+    pem.extend(["-----BEGIN ", label, "-----\n"]);
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let (line, after) = rest.split_at(rest.len().min(64));
@@ -117,8 +120,27 @@ fn pem(der: &[u8]) -> Zeroizing<String> {
         pem.push('\n');
         rest = after;
     }
-    pem.push_str("-----END PRIVATE KEY-----\n");
+    pem.extend(["-----END ", label, "-----\n"]);
     pem
+}
+
+/// Reads a private key that was made elsewhere, PKCS#8 or PKCS#1: what it signs with, and the key as [`generate`] writes it.
+pub(super) fn adopt(text: &[u8]) -> Result<(Algorithm, Zeroizing<String>), RingError> {
+    let unfit =
+        RingError::Unfit("expected a private key in PEM, RSA of at least 2048 bits or P-256, without a passphrase");
+    let der = PrivateKeyDer::from_pem_slice(text).map_err(|_| unfit)?;
+    let text = match &der {
+        PrivateKeyDer::Pkcs1(der) => {
+            let pair = RsaKeyPair::from_der(der.secret_pkcs1_der()).map_err(|_| unfit)?;
+            let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| unfit)?;
+            pem(PRIVATE, der.as_ref())
+        }
+        PrivateKeyDer::Pkcs8(der) => pem(PRIVATE, der.secret_pkcs8_der()),
+        _ => return Err(unfit),
+    };
+    let fits = |algorithm: &Algorithm| SigningKey::from_pem(*algorithm, text.as_bytes()).is_ok();
+    let algorithm = [Algorithm::Rs256, Algorithm::Es256].into_iter().find(fits).ok_or(unfit)?;
+    Ok((algorithm, text))
 }
 
 impl SigningKey {
@@ -157,7 +179,18 @@ impl SigningKey {
         Ok(token)
     }
 
-    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, RingError> {
+    /// The public key, as the last part of a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7) has it.
+    pub(super) fn public_bytes(&self) -> &[u8] {
+        match &self.pair {
+            Pair::Ec(pair) => pair.public_key().as_ref(),
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
+            Pair::Ed(pair) => pair.public_key().as_ref(),
+        }
+    }
+
+    /// The bare signature over `message`; of ECDSA the two numbers one after the other (RFC 7518 §3.4), which is also how
+    /// XML Signature wants them.
+    pub(in crate::protocol) fn signature(&self, message: &[u8]) -> Result<Vec<u8>, RingError> {
         let failed = |_| RingError::Cryptography("could not sign");
         match &self.pair {
             Pair::Ec(pair) => pair.sign(&SystemRandom::new(), message).map(|s| s.as_ref().to_vec()).map_err(failed),

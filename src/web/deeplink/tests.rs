@@ -1,7 +1,6 @@
 //! Addresses that must lead nowhere, and those that must lead home.
 use super::*;
 use crate::domain::Vendor;
-use crate::web::Learns;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -21,12 +20,7 @@ pub(in crate::web) fn vendor(id: &str, at: &str, aliases: &[&str]) -> HouseVendo
         ..Vendor::plain(id, origin(at))
     };
     let host = format!("{id}.proxy.example.net");
-    HouseVendor {
-        vendor: Arc::new(vendor),
-        host: Some(host),
-        sector: None,
-        learns: Learns { affiliation: true, entitlements: true },
-    }
+    HouseVendor { vendor: Arc::new(vendor), host: Some(host), sector: None }
 }
 
 pub(in crate::web) fn vendors() -> Vec<HouseVendor> {

@@ -113,6 +113,13 @@ signedout-shared = On a shared computer, close the browser now.
 signedout-vendor = Signing out at a vendor
 signedout-onward = Go on
 signedout-again = Sign in again
+signedout-here = You are signed out here. What became of it elsewhere:
+signingout-title = Signing out
+signingout-text = You are signed out here. Your browser now visits each site that knew of it, so that it signs you out, too.
+signingout-waits = Still to be visited
+signingout-done = Signed out
+signingout-failed = Did not answer. Sign out there yourself, or close the browser.
+signingout-deaf = Cannot be signed out from here. Sign out there yourself, or close the browser.
 
 # Problems: title, one plain sentence, what to do next
 problem-code = If you ask for help, give this code: { $code }

@@ -113,6 +113,13 @@ signedout-shared = En un equipo compartido, cierre ahora el navegador.
 signedout-vendor = Cerrando la sesión en un proveedor
 signedout-onward = Seguir
 signedout-again = Iniciar sesión de nuevo
+signedout-here = Ha cerrado la sesión aquí. Lo que pasó en los demás sitios:
+signingout-title = Cerrando la sesión
+signingout-text = Ha cerrado la sesión aquí. Su navegador visita ahora cada sitio que la conocía, para que también la cierre.
+signingout-waits = Falta por visitar
+signingout-done = Sesión cerrada
+signingout-failed = No respondió. Cierre la sesión allí usted mismo, o cierre el navegador.
+signingout-deaf = No se puede cerrar desde aquí. Cierre la sesión allí usted mismo, o cierre el navegador.
 
 # Problemas: título, una frase sencilla, qué hacer después
 problem-code = Si pide ayuda, indique este código: { $code }

@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{Read, Write};
@@ -29,7 +29,7 @@ const FIRST: usize = 10;
 const STROLLERS: usize = 200;
 /// Those who move together.
 const WAVE: usize = 200;
-/// How many waves also go to the vendors over OpenID Connect.
+/// How many waves also go to the vendors that sign readers in.
 const CALLING: usize = 2;
 
 #[tokio::test]
@@ -165,7 +165,7 @@ fn search(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
     assert!(hits.is_empty(), "{} hits: {shown:#?}", hits.len());
     let start = Instant::now();
     find_planted(world, scanner, haystacks);
-    println!("10 of 10 planted leaks found ({:?})", start.elapsed());
+    println!("all planted leaks found ({:?})", start.elapsed());
 }
 
 fn needles(world: &World) -> Vec<Needle> {
@@ -190,7 +190,7 @@ fn needles(world: &World) -> Vec<Needle> {
     needles
 }
 
-/// Plants a leak in a copy of each of ten haystacks, each of another patron and in another way, and looks for them.
+/// Plants a leak in a copy of each of twelve haystacks, each of another patron and in another way, and looks for them.
 fn find_planted(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
     let pii = |patron: usize, at: usize| world.patron(patron)["pii"][at].as_str().unwrap().to_owned();
     let gzip = |text: &str| {
@@ -201,12 +201,24 @@ fn find_planted(world: &World, scanner: &Scanner, haystacks: &[Haystack]) {
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let escaped = |text: &str| text.bytes().map(|b| format!("%25{b:02X}")).collect::<String>();
     let token = |claims: &str| format!("eyJhbGciOiJFUzI1NiJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
-    let plants: [(&str, String, Vec<u8>); 10] = [
+    let form = |text: &str| {
+        let xml = STANDARD.encode(format!("<saml:NameID>{text}</saml:NameID>"));
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("SAMLResponse", &xml).finish()
+    };
+    let query = |text: &str| {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(format!("<saml:NameID>{text}</saml:NameID>").as_bytes()).unwrap();
+        let xml = STANDARD.encode(encoder.finish().unwrap());
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("SAMLRequest", &xml).finish()
+    };
+    let plants: [(&str, String, Vec<u8>); 12] = [
         ("atlas", pii(100, 0), format!("x-patron: {}\r\n", pii(100, 0)).into()),
         ("press", pii(200, 14), token(&format!("{{\"born\":\"{}\"}}", pii(200, 14))).into()),
         ("research", pii(300, 0), hex(digest(&SHA256, pii(300, 0).as_bytes()).as_ref()).into()),
         ("chronicle", pii(350, 6), token(&format!("{{\"sub\":\"{}\"}}", pii(350, 6))).into()),
         ("lexicon", pii(360, 2), format!("code=x&state={}", escaped(&pii(360, 2))).into()),
+        ("gazette", pii(370, 6), form(&pii(370, 6)).into()),
+        ("lyceum", pii(380, 6), query(&pii(380, 6)).into()),
         ("log", pii(400, 1), format!(" path=/login?pin={} ", pii(400, 1)).into()),
         ("metrics", pii(500, 5), format!("x{{who=\"{}\"}} 1\n", pii(500, 5)).into()),
         ("browsers", pii(600, 6), escaped(&pii(600, 6)).into()),
@@ -258,7 +270,7 @@ fn compare(readers: &[Reader], (one, other): (join::Side<'_>, join::Side<'_>), d
     strolled
 }
 
-/// What a vendor over OpenID Connect holds of each visitor: their requests, and what it was told in exchange for a code.
+/// What a vendor that signs readers in holds of each visitor: their requests, and what it was told.
 fn records_of_party(world: &World, readers: &[Reader], vendor: &'static str) -> Records {
     let mut records = join::records(&world.received(vendor));
     records.retain(|mark, _| readers.iter().any(|r| r.told.contains_key(vendor) && r.marks[vendor] == *mark));
@@ -270,20 +282,26 @@ fn records_of_party(world: &World, readers: &[Reader], vendor: &'static str) -> 
     records
 }
 
-/// Vendors over OpenID Connect among themselves, and beside one of the gateway's; and their names for readers.
-fn look_for_links_of_parties(readers: &[Reader], (records, told): (&[Records; 3], &[Records; 2]), dice: &mut Dice) {
-    let [chronicle, lexicon] = [(&told[0], PARTIES[0]), (&told[1], PARTIES[1])];
+/// Vendors that sign readers in among themselves, and beside one of the gateway's; and their names for readers.
+fn look_for_links_of_parties(readers: &[Reader], (records, told): (&[Records; 3], &[Records; 4]), dice: &mut Dice) {
+    let parties @ [chronicle, lexicon, lyceum, gazette] = std::array::from_fn(|at| (&told[at], PARTIES[at]));
     let [atlas, press] = [(&records[0], VENDORS[0]), (&records[1], VENDORS[1])];
-    for sides in [(chronicle, lexicon), (atlas, chronicle), (press, lexicon)] {
+    let others = [(lyceum, gazette), (chronicle, lyceum), (lexicon, gazette), (atlas, lyceum)];
+    for sides in [(chronicle, lexicon), (atlas, chronicle), (press, lexicon)].into_iter().chain(others) {
         compare(readers, sides, dice);
     }
     let mut all: HashSet<String> =
         records.iter().flat_map(HashMap::values).filter_map(|r| r.name().map(str::to_owned)).collect();
-    for (records, vendor) in [chronicle, lexicon] {
+    for (records, vendor) in parties {
         let own = |reader: &'_ Reader| records.get(reader.marks.get(vendor)?).map(|record| record.claims.clone());
         let visitors: Vec<_> = readers.iter().filter_map(|reader| Some((reader, own(reader)?))).collect();
-        for claim in ["sub", "sid", "nonce", "at_hash"] {
-            let mut values = visitors.iter().map(|(_, claims)| claims[claim].as_str().unwrap().to_owned());
+        let own: &[&str] = match vendor {
+            "lyceum" => &["sub", "name_id", "SessionIndex", "ID"],
+            "gazette" => &["sub", "SessionIndex", "ID"],
+            _ => &["sub", "sid", "nonce", "at_hash"],
+        };
+        for claim in own {
+            let mut values = visitors.iter().map(|(_, claims)| claims[*claim].as_str().unwrap().to_owned());
             assert!(values.all(|value| all.insert(value)), "a `{claim}` of {vendor} is there twice");
         }
         let by = |key: fn(&Reader) -> String| visitors.iter().map(move |(r, c)| (key(r), c["sub"].to_string()));
@@ -335,7 +353,7 @@ fn look_at_names(readers: &[Reader], records: &[Records; 3]) {
     }
 }
 
-fn try_the_dictionary(world: &World, (records, told): (&[Records; 3], &[Records; 2])) {
+fn try_the_dictionary(world: &World, (records, told): (&[Records; 3], &[Records; 4])) {
     let start = Instant::now();
     let records = records.iter().chain(told).flat_map(HashMap::values);
     let pseudonyms: HashSet<[u8; 8]> = records.filter_map(|r| Some(dictionary::first_bytes(r.name()?))).collect();
@@ -351,8 +369,11 @@ fn try_the_dictionary(world: &World, (records, told): (&[Records; 3], &[Records;
     }
     assert_eq!(people.len(), world.told["patrons"].as_array().unwrap().len() * 2);
     let tokens = dictionary::tokens(&files(&world.folder.path().join("demo/state")));
-    // Names over OpenID Connect go by host.
+    // Names over OpenID Connect go by host, those over SAML by entity.
+    let entities = ["lyceum", "gazette"]
+        .map(|vendor| format!("saml:{}/saml/metadata", world.vendor(vendor)["origin"].as_str().unwrap()));
     let vendors: Vec<_> = VENDORS.into_iter().chain(PARTIES).chain(["127.0.0.1", "localhost"]).collect();
+    let vendors: Vec<_> = vendors.into_iter().chain(entities.iter().map(String::as_str)).collect();
     let fitting = dictionary::keys_that_fit(&tokens, &people, &vendors, &pseudonyms);
     let count = pseudonyms.len();
     println!(

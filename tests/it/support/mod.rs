@@ -1,6 +1,7 @@
 //! What the black-box tests stand on: a running demo and a browser without scripts.
 pub mod browser;
 pub mod figure;
+pub mod forms;
 pub mod observe;
 pub mod served;
 pub mod steady;

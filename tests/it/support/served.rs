@@ -7,6 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::AtomicU16;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 /// The demo's configuration with a test's own `[limits]` in place of its own.
@@ -18,9 +20,13 @@ pub fn limited(text: &str, limits: &str) -> String {
 
 pub const PORTAL_HOST: &str = "login.vestibule.localhost";
 
-/// A port that was free a moment ago.
+/// A port for a program that cannot choose one itself. It lies below those that are given to whoever asks for any, and is
+/// given once, so that nobody takes it before that program does.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 8_000 + u16::try_from(std::process::id() % 16_000).unwrap();
+    let mut ports = (0..8_000).map(|_| first + NEXT.fetch_add(1, SeqCst));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("there is a free port")
 }
 
 /// Runs a command to its end, with `input` on its standard input.

@@ -1,5 +1,6 @@
 //! A running demo: the real binary, with its make-believe ILS and vendors, on free ports and in a folder of its own.
 use super::browser::{Browser, Page};
+use super::served::free_port;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ impl World {
         prepare(&folder.path().join("demo"));
         let log = std::fs::File::create(folder.path().join("stderr.log")).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_vestibule"))
-            .args(["demo", "--port", "0", "--dir"])
+            .args(["demo", "--port", &free_port().to_string(), "--dir"])
             .arg(folder.path().join("demo"))
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())

@@ -1,25 +1,14 @@
 //! Which address of the vendor answers what.
+use super::super::asked::{Asked, is_path, read, see_other, with_cookie};
 use super::super::bodies::{Body, whole};
 use super::super::routes::{html, json, nowhere, text, with};
+use super::super::trouble::failed;
 use super::party::{RelyingParty, Wish};
 use super::{Trouble, pages, random_text};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-
-const LARGEST_FORM: usize = 64 * 1024;
-
-type Fields = HashMap<String, String>;
-
-/// One request: its head as it came, and the fields of its query or form.
-struct Asked {
-    headers: HeaderMap,
-    fields: Option<Fields>,
-    received: Vec<u8>,
-}
 
 /// Answers one request to the vendor of that name; `received` is its head as it came.
 pub(in super::super) async fn answer(
@@ -53,42 +42,6 @@ pub(in super::super) async fn answer(
     }
 }
 
-/// Reads the query, or the form of a `POST`.
-async fn read(request: Request<Incoming>, mut received: Vec<u8>) -> Option<Asked> {
-    let (head, body) = request.into_parts();
-    let fields = if head.method == Method::POST {
-        let body = Limited::new(body, LARGEST_FORM).collect().await.ok()?.to_bytes();
-        received.extend_from_slice(&body);
-        fields(&body)
-    } else {
-        fields(head.uri.query().unwrap_or_default().as_bytes())
-    };
-    Some(Asked { headers: head.headers, fields, received })
-}
-
-/// Every field by its name; none where a name stands twice.
-fn fields(form: &[u8]) -> Option<Fields> {
-    let mut fields = Fields::new();
-    for (name, value) in url::form_urlencoded::parse(form) {
-        if fields.insert(name.into_owned(), value.into_owned()).is_some() {
-            return None;
-        }
-    }
-    Some(fields)
-}
-
-impl Asked {
-    fn field(&self, name: &str) -> Option<&str> {
-        self.fields.as_ref()?.get(name).map(String::as_str)
-    }
-
-    fn cookie(&self, name: &str) -> Option<&str> {
-        let all = self.headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
-        let mut pairs = all.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
-    }
-}
-
 fn page(name: &str, party: &RelyingParty, asked: &Asked, article: Option<u32>) -> Response<Body> {
     let reader = asked.cookie(&party.session_cookie()).and_then(|session| party.reader(session));
     match (reader, article) {
@@ -98,7 +51,7 @@ fn page(name: &str, party: &RelyingParty, asked: &Asked, article: Option<u32>) -
         }
         // Whoever follows a link to an article signs in on the way.
         (None, Some(number)) => see_other(&format!("/login?target=/article/{number}")),
-        (None, None) => html(StatusCode::FORBIDDEN, pages::stranger(name, party.issuer())),
+        (None, None) => html(StatusCode::FORBIDDEN, super::super::pages::not_signed_in(name, party.issuer())),
     }
 }
 
@@ -131,11 +84,6 @@ async fn initiate(name: &str, party: &RelyingParty, asked: &Asked) -> Response<B
     }
     let target = asked.field("target_link_uri").and_then(|uri| uri.strip_prefix(party.origin()));
     begin(name, party, asked, target.filter(|target| is_path(target)).unwrap_or("/")).await
-}
-
-/// Whether a text is a path here; a second slash would lead to another host.
-fn is_path(text: &str) -> bool {
-    text.starts_with('/') && !text.starts_with("//") && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
 async fn begin(name: &str, party: &RelyingParty, asked: &Asked, target: &str) -> Response<Body> {
@@ -204,49 +152,4 @@ async fn logout(name: &str, party: &RelyingParty, asked: &Asked) -> Response<Bod
 fn goodbye(name: &str, party: &RelyingParty, asked: &Asked) -> Response<Body> {
     let known = asked.field("state").is_some_and(|state| party.came_back(state));
     html(StatusCode::OK, pages::goodbye(name, known))
-}
-
-fn failed(name: &str, trouble: &Trouble) -> Response<Body> {
-    let status = match trouble {
-        Trouble::Refused(_) => StatusCode::FORBIDDEN,
-        Trouble::Unbelievable(_) => StatusCode::BAD_REQUEST,
-        Trouble::Unanswered(_) => StatusCode::BAD_GATEWAY,
-    };
-    html(status, pages::failed(name, trouble))
-}
-
-fn see_other(address: &str) -> Response<Body> {
-    let mut response = text(StatusCode::SEE_OTHER, "");
-    match HeaderValue::try_from(address) {
-        Ok(value) => drop(response.headers_mut().insert(header::LOCATION, value)),
-        Err(_) => return text(StatusCode::BAD_GATEWAY, "the address cannot be read\n"),
-    }
-    with(with(response, header::CACHE_CONTROL, "no-store"), header::REFERRER_POLICY, "no-referrer")
-}
-
-fn with_cookie(mut response: Response<Body>, name: &str, value: &str, same_site: &str) -> Response<Body> {
-    let cookie = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site}");
-    if let Ok(value) = HeaderValue::try_from(cookie) {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
-    response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_target_is_a_path_of_this_host() {
-        assert!(is_path("/") && is_path("/article/1?x=%20"));
-        for bad in ["", "article", "//evil.example", "/\\evil.example", "https://evil.example", "/a b", "/a\r\nx: y"] {
-            assert!(!is_path(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_field_that_stands_twice_is_refused() {
-        assert_eq!(fields(b"a=1&b=%20").unwrap()["b"], " ");
-        assert!(fields(b"state=1&code=2&state=1").is_none());
-    }
 }

@@ -12,6 +12,7 @@ pub(super) use front::answer;
 pub(super) use party::RelyingParty;
 
 use super::portal::Portal;
+use super::trouble::Trouble;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -103,17 +104,6 @@ fn random_text() -> io::Result<String> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Why a sign-in came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// The portal said so: one of its error codes.
-    Refused(String),
-    /// What came is not to be believed.
-    Unbelievable(&'static str),
-    /// The portal did not answer as it should.
-    Unanswered(&'static str),
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The pages of a vendor that signs readers in.
 use super::super::pages::{bytes, escape, layout, links, sentence, table, told};
-use super::Trouble;
 use super::desk::Reader;
 
 /// The first page, for somebody who is signed in.
@@ -21,32 +20,6 @@ pub(super) fn welcome(name: &str, reader: &Reader, received: &[u8]) -> String {
         told = told("Every byte of your request just now, as it came", received),
     );
     layout(&format!("Welcome to {name}"), name, &content)
-}
-
-/// The first page, for somebody who is not signed in.
-pub(super) fn stranger(name: &str, issuer: &str) -> String {
-    let content = format!(
-        "<h1>{name} does not know you</h1>\
-         <p><a href=\"/login\">Sign in with your library</a>, which is {issuer}.</p>",
-        name = escape(name),
-        issuer = escape(issuer),
-    );
-    layout("Not signed in", name, &content)
-}
-
-/// The page where a sign-in came to nothing.
-pub(super) fn failed(name: &str, trouble: &Trouble) -> String {
-    let why = match trouble {
-        Trouble::Refused(error) => format!("Your library said no: <code>{}</code>.", escape(error)),
-        Trouble::Unbelievable(why) => format!("What came is not to be believed: {}.", escape(why)),
-        Trouble::Unanswered(why) => format!("Your library could not be reached: {}.", escape(why)),
-    };
-    let content = format!(
-        "<h1>You are not signed in</h1><p>{why}</p><p><a href=\"/login\">Try again</a></p>\
-         <p><a href=\"/\">The first page of {}</a></p>",
-        escape(name)
-    );
-    layout("Not signed in", name, &content)
 }
 
 /// The page after signing out by way of the portal.

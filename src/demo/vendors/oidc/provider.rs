@@ -1,12 +1,10 @@
 //! What a relying party asks of the portal: its metadata, its keys, tokens and claims. Every byte of the answers is kept
 //! with the rest of what the vendor receives.
-use super::super::portal::{Portal, exchange};
-use super::super::record::{Recent, Tapped, Traffic};
+use super::super::portal::{Answer, Portal};
+use super::super::record::Traffic;
 use super::Trouble;
-use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::http::request::Builder;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request, StatusCode};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use serde::Deserialize;
@@ -15,9 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use url::{Position, Url};
 
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long metadata is believed without looking again.
 const METADATA_LIFE: Duration = Duration::from_secs(300);
 
@@ -44,13 +40,6 @@ pub(super) struct Needs {
     pub(super) response_mode: &'static str,
     pub(super) authentication: &'static str,
     pub(super) algorithm: String,
-}
-
-/// An answer, and its bytes as they came.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Bytes,
-    pub(super) raw: Vec<u8>,
 }
 
 impl Answer {
@@ -155,11 +144,11 @@ impl Provider {
     }
 
     pub(super) async fn get(&self, address: &str, bearer: Option<&str>) -> Result<Answer, Trouble> {
-        let mut request = Request::builder().method(Method::GET);
+        let mut request = Request::builder().method(Method::GET).header(ACCEPT, "application/json");
         if let Some(token) = bearer {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        self.ask(address, request, Bytes::new()).await
+        self.portal.ask(&self.traffic, address, request, Bytes::new()).await
     }
 
     pub(super) async fn post(
@@ -168,32 +157,12 @@ impl Provider {
         fields: &[(&str, &str)],
         authorization: Option<String>,
     ) -> Result<Answer, Trouble> {
-        let mut request = Request::builder().method(Method::POST);
+        let mut request = Request::builder().method(Method::POST).header(ACCEPT, "application/json");
         request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         if let Some(value) = authorization {
             request = request.header(AUTHORIZATION, value);
         }
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.ask(address, request, Bytes::from(body)).await
-    }
-
-    async fn ask(&self, address: &str, request: Builder, body: Bytes) -> Result<Answer, Trouble> {
-        let unheard = |_| Trouble::Unanswered("the portal could not be asked");
-        let url = Url::parse(address).map_err(|_| Trouble::Unanswered("the portal's address cannot be read"))?;
-        let request = request
-            .uri(&url[Position::BeforePath..Position::AfterQuery])
-            .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
-            .header(ACCEPT, "application/json")
-            .body(Full::new(body))
-            .map_err(|_| Trouble::Unanswered("the portal's address cannot be read"))?;
-        let recent = Recent::default();
-        let work = async {
-            let stream = self.portal.connect().await?;
-            exchange(Tapped::new(stream, Arc::clone(&self.traffic), recent.clone()), request).await
-        };
-        let answer = tokio::time::timeout(PATIENCE, work).await;
-        let (status, _, body) =
-            answer.map_err(|_| Trouble::Unanswered("the portal took too long"))?.map_err(unheard)?;
-        Ok(Answer { status, body, raw: recent.take_all() })
+        self.portal.ask(&self.traffic, address, request, Bytes::from(body)).await
     }
 }

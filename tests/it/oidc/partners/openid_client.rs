@@ -1,7 +1,7 @@
 //! openid-client 6, with the signatures of its ID tokens verified: every algorithm, every way to prove who it is.
 use super::scene::{Scene, json};
 use super::told::is_what_is_allowed;
-use super::vendors::{ALMANAC, GAZETTE, HERALD, LEDGER, REGISTER};
+use super::vendors::{ALMANAC, BUGLE, HERALD, LEDGER, REGISTER};
 use hyper::StatusCode;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -148,31 +148,31 @@ async fn sign_in_that_begins_at_the_portal_ends_in_the_vendor_s_own() {
 
 #[tokio::test]
 async fn openid_client_finds_the_issuer_of_a_library() {
-    let scene = Scene::start(&[GAZETTE, LEDGER]).await;
+    let scene = Scene::start(&[BUGLE, LEDGER]).await;
     let (portal, mut browser) = (&scene.served.portal, scene.browser());
     let issuer = format!("{portal}/at/elmwood");
-    let told = scene.enter(&mut browser, GAZETTE).await;
-    let sub = is_what_is_allowed(&told, GAZETTE, &issuer, "ES256");
+    let told = scene.enter(&mut browser, BUGLE).await;
+    let sub = is_what_is_allowed(&told, BUGLE, &issuer, "ES256");
     // The portal's session is one, whichever issuer is asked.
     let page = browser.visit(&scene.beginning(LEDGER)).await;
     let elsewhere = json(&scene.pass(&mut browser, page).await);
     assert_ne!(is_what_is_allowed(&elsewhere, LEDGER, portal, "RS256"), sub);
     // From a tile, with the issuer that the vendor knows.
-    let page = browser.visit(&format!("{portal}/go/gazette")).await;
+    let page = browser.visit(&format!("{portal}/go/bugle")).await;
     let again = json(&scene.pass(&mut browser, page).await);
-    assert_eq!(is_what_is_allowed(&again, GAZETTE, &issuer, "ES256"), sub);
-    assert_eq!(again["target"], scene.at(GAZETTE, "/"));
+    assert_eq!(is_what_is_allowed(&again, BUGLE, &issuer, "ES256"), sub);
+    assert_eq!(again["target"], scene.at(BUGLE, "/"));
     // Out from the other vendor: the logout token is the library's.
     let page = browser.visit(&scene.at(LEDGER, "/logout")).await;
     assert_eq!(json(&scene.pass(&mut browser, page).await)["left"], true);
-    scene.is_signed_out(&mut browser, GAZETTE, "/session").await;
-    let ended = scene.ask(&mut browser, GAZETTE, "/ended").await;
+    scene.is_signed_out(&mut browser, BUGLE, "/session").await;
+    let ended = scene.ask(&mut browser, BUGLE, "/ended").await;
     assert_eq!((&ended[0]["claims"]["iss"], &ended[0]["count"]), (&issuer.as_str().into(), &1.into()), "{ended}");
     // And out of this one at the library's own address.
-    scene.enter(&mut browser, GAZETTE).await;
-    let page = browser.visit(&scene.at(GAZETTE, "/logout")).await;
+    scene.enter(&mut browser, BUGLE).await;
+    let page = browser.visit(&scene.at(BUGLE, "/logout")).await;
     assert_eq!(json(&scene.pass(&mut browser, page).await)["left"], true);
-    let page = browser.visit(&scene.beginning(GAZETTE)).await;
+    let page = browser.visit(&scene.beginning(BUGLE)).await;
     assert!(page.text().contains("name=\"pin\""), "{}", page.text());
     scene.nothing_personal_got_out();
 }

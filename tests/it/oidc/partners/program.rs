@@ -3,11 +3,10 @@ use crate::support::observe::{PATIENCE, until};
 use serde_json::{Value, json};
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
 use tempfile::TempDir;
 
 /// What a program is started with, beside what is its own.
@@ -137,15 +136,6 @@ pub(super) struct Site<'a> {
 }
 
 impl Apache {
-    /// A port for it, which it cannot choose itself. It lies below those that are given to whoever asks for any, so that
-    /// nobody takes it before Apache does.
-    pub(super) fn port() -> u16 {
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        let first = 16_000 + u16::try_from(std::process::id() % 8_000).unwrap();
-        let mut ports = (0..8_000).map(|_| first + NEXT.fetch_add(1, SeqCst));
-        ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("there is a free port")
-    }
-
     /// Starts it and waits until somebody can connect.
     pub(super) async fn start(site: &Site<'_>, around: &Surroundings<'_>) -> Self {
         let folder = TempDir::new().unwrap();

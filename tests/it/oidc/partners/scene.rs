@@ -1,8 +1,9 @@
 //! A portal whose vendors run on what others wrote, and readers on their way through it.
 use super::program::{Apache, Kind, Program, Site, Surroundings};
 use super::vendors::Vendor;
+pub(super) use crate::support::forms::{Form, attribute};
 use crate::support::observe::PATIENCE;
-use crate::support::served::{Served, printed, vestibule};
+use crate::support::served::{Served, free_port, printed, vestibule};
 use crate::support::{Browser, Page, World};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -45,7 +46,7 @@ impl Scene {
         let (mut programs, mut ports) = (BTreeMap::new(), BTreeMap::new());
         for vendor in vendors {
             let port = match vendor.kind {
-                Kind::Apache => Apache::port(),
+                Kind::Apache => free_port(),
                 kind => programs.entry(kind).or_insert_with(|| Program::start(kind, &around)).port,
             };
             ports.insert(vendor.id, port);
@@ -271,38 +272,4 @@ fn client(vendor: &Vendor, port: u16) -> Value {
 pub(super) fn json(page: &Page) -> Value {
     let read = serde_json::from_slice(&page.body);
     read.unwrap_or_else(|error| panic!("{error}: {} {} {}", page.status, page.url, page.text()))
-}
-
-/// The first form of a page, with its hidden fields.
-pub(super) struct Form {
-    pub(super) action: Url,
-    pub(super) fields: Vec<(String, String)>,
-}
-
-impl Form {
-    pub(super) fn of(page: &Page) -> Option<Self> {
-        let text = page.text();
-        let (_, form) = text.split_once("<form")?;
-        let (head, rest) = form.split_once('>')?;
-        let inside = rest.split("</form>").next()?;
-        let action = page.url.join(&attribute(head, "action").unwrap_or_default()).ok()?;
-        let inputs = inside.split("<input").skip(1).filter_map(|input| input.split('>').next());
-        let hidden = inputs.filter(|input| attribute(input, "type").as_deref() == Some("hidden"));
-        let fields = hidden.filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)));
-        Some(Self { action, fields: fields.collect() })
-    }
-
-    pub(super) async fn send(&self, browser: &mut Browser) -> Page {
-        let fields: Vec<_> = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        browser.post(self.action.as_str(), &fields).await
-    }
-}
-
-/// The value of an attribute in a tag.
-pub(super) fn attribute(tag: &str, name: &str) -> Option<String> {
-    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-    let value = rest.split('"').next()?;
-    let marks = [("&#x2f;", "/"), ("&#x3d;", "="), ("&#x27;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">")];
-    let value = marks.iter().fold(value.to_owned(), |text, (mark, plain)| text.replace(mark, plain));
-    Some(value.replace("&amp;", "&"))
 }

@@ -80,8 +80,8 @@ post_logout_redirect_uris = ["@ORIGIN@/left"]
 };
 
 /// openid-client at the issuer that a library has to itself.
-pub(super) const GAZETTE: Vendor = Vendor {
-    id: "gazette",
+pub(super) const BUGLE: Vendor = Vendor {
+    id: "bugle",
     kind: Kind::OpenidClient,
     secret: Some(SECRET),
     lines: r#"issuer = "elmwood"
