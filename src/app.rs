@@ -13,4 +13,5 @@ mod upgrade;
 
 pub use process::{harden, withhold_panics};
 pub use running::{NotStarted, Running, start, take_over};
+pub use site::{errands, trust};
 pub use upgrade::Program;

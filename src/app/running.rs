@@ -4,7 +4,7 @@ use super::reload::{Fixed, Reloader, watch};
 use super::site::{self, Built, Foundations};
 use super::state::{State, session_keys};
 use super::upgrade::{Predecessor, Program, Retiring, Successor};
-use crate::config::{self, Config, PublicUrl};
+use crate::config::{self, Config, Kept, PublicUrl};
 use crate::domain::settings::Problem;
 use crate::domain::{Clock, SystemClock};
 use crate::egress::Visits;
@@ -176,11 +176,10 @@ fn begin_to_serve(retiring: Option<Retiring>, state: &State) -> io::Result<()> {
     Ok(())
 }
 
-/// The files whose change is a new configuration: the operator's, and the list of signing keys.
+/// The files whose change is a new configuration: the operator's, and the lists of signing keys.
 pub(super) fn watched(config: &Config) -> Vec<std::path::PathBuf> {
     let mut files = config.files.clone();
-    files.push(config.state_dir.join("keys/ring.json"));
-    files.push(config.state_dir.join(site::OIDC_KEYS).join("ring.json"));
+    files.extend(Kept::RINGS.map(|ring| config.state(ring).join("ring.json")));
     files
 }
 

@@ -2,7 +2,7 @@
 //! puts it in place of the old, and requests under way end in the one in which they began.
 use super::certificates::{self, Dated};
 use super::systems::{self, Bases};
-use crate::config::{Config, FileSecrets, LibrarySettings, VendorSettings};
+use crate::config::{Config, FileSecrets, Kept, LibrarySettings, VendorSettings};
 use crate::domain::settings::{Problem, Reading, Table, join};
 use crate::domain::{Clock, Timestamp, Vendor, VendorId};
 use crate::egress::{Connector, Errands, PublicHost, Rules, TlsTrust, Upstream};
@@ -20,13 +20,6 @@ use rustls::pki_types::pem::PemObject;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-
-/// The folder of the OpenID Provider's signing keys, inside `state_dir`.
-pub(super) const OIDC_KEYS: &str = "oidc-keys";
-/// The folder of the SAML Identity Provider's signing keys, inside `state_dir`.
-pub(super) const SAML_KEYS: &str = "saml-keys";
-/// The folder of the copies of vendors' metadata, inside `state_dir`.
-const SAML_METADATA: &str = "saml-metadata";
 
 /// Who answers for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +142,7 @@ pub(super) fn build(
 
 /// The signing keys; made at the first start, so that a new installation works at once.
 fn signing_ring(config: &Config, now: Timestamp) -> Result<SigningRing, RingError> {
-    load_or_create(&config.state_dir.join("keys"), now)
+    load_or_create(&config.state(Kept::AssertionKeys), now)
 }
 
 fn load_or_create(folder: &Path, now: Timestamp) -> Result<SigningRing, RingError> {
@@ -249,7 +242,7 @@ fn identity_provider(
     foundations: &Foundations,
     (peers, settings): (Vec<Peer>, protocol::saml::Settings),
 ) -> Result<protocol::saml::Provider, String> {
-    let keys = CertifiedRing::load_or_create(&config.state_dir.join(SAML_KEYS), foundations.clock.now());
+    let keys = CertifiedRing::load_or_create(&config.state(Kept::SamlKeys), foundations.clock.now());
     let errands = errands(config, |vendor| peers.iter().any(|peer| peer.vendor().id == *vendor))?;
     let parts = protocol::saml::Parts {
         origin: config.public.origin(),
@@ -257,7 +250,7 @@ fn identity_provider(
         libraries: config.libraries.iter().map(|settings| Arc::clone(&settings.library)).collect(),
         keys: Arc::new(keys.map_err(|why| why.to_string())?),
         errands,
-        folder: Some(config.state_dir.join(SAML_METADATA)),
+        folder: Some(config.state(Kept::SamlMetadata)),
         clock: Arc::clone(&foundations.clock),
         store: Arc::clone(&foundations.store),
         telemetry: Arc::clone(&foundations.telemetry),
@@ -271,7 +264,7 @@ fn openid_provider(
     pages: &Pages,
     clients: Vec<Client>,
 ) -> Result<protocol::oidc::Provider, String> {
-    let keys = load_or_create(&config.state_dir.join(OIDC_KEYS), foundations.clock.now());
+    let keys = load_or_create(&config.state(Kept::OidcKeys), foundations.clock.now());
     let parts = protocol::oidc::Parts {
         issuer: Arc::from(config.public.origin()),
         libraries: config.issuers(),
@@ -289,7 +282,13 @@ fn openid_provider(
 }
 
 /// What fetches documents of a provider's vendors and tells them of sign-outs.
-fn errands(config: &Config, is_meant: impl Fn(&VendorId) -> bool) -> Result<BTreeMap<VendorId, Arc<Errands>>, String> {
+///
+/// # Errors
+/// When the authorities of one cannot be used.
+pub fn errands(
+    config: &Config,
+    is_meant: impl Fn(&VendorId) -> bool,
+) -> Result<BTreeMap<VendorId, Arc<Errands>>, String> {
     let mut all = BTreeMap::new();
     for settings in &config.vendors {
         if is_meant(&settings.vendor.id) {
@@ -310,7 +309,10 @@ fn vendor_site(config: &Config, settings: &VendorSettings, protocol: Box<dyn Pro
 }
 
 /// The authorities that the vendor's `ca_file` names, or the operating system's.
-fn trust(settings: &VendorSettings) -> Result<TlsTrust, String> {
+///
+/// # Errors
+/// When they cannot be read.
+pub fn trust(settings: &VendorSettings) -> Result<TlsTrust, String> {
     let Some(pem) = &settings.authorities else { return Ok(TlsTrust::Platform) };
     let roots = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     roots.map(TlsTrust::Roots).map_err(|_| "`ca_file`: expected PEM certificates".to_owned())

@@ -1,16 +1,15 @@
 //! `vestibule check`: every problem at once, and with `--live` whether the ILS and the vendors answer.
 use super::{Exit, Failure, Out, counted, live, wait_for};
-use crate::config::{self, Config, Draft, FileSecrets, IlsSettings};
+use crate::app;
+use crate::config::{self, Config, Draft, FileSecrets, IlsSettings, Kept};
 use crate::domain::settings::{Problem, Reading, Table, Value};
 use crate::domain::{Clock, SystemClock};
-use crate::egress::Errands;
 use crate::patron::{Ilses, ils_kinds};
 use crate::protocol::oidc::{Client, Explained};
 use crate::protocol::saml::{self, Look, Peer};
 use crate::protocol::{self, Algorithm, RingError, SigningRing, Surroundings, Way};
 use crate::telemetry::Telemetry;
 use clap::Args;
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,14 +78,8 @@ async fn fetch(look: &Look, peers: &[Peer], out: &mut Out) -> Result<(), Failure
 /// A look at what is known of vendors over SAML. What `serve` keeps may not be readable for who checks; it is passed over
 /// then.
 fn look(config: &Config, peers: &[Peer], settings: &saml::Settings) -> Result<Look, String> {
-    let mut errands = BTreeMap::new();
-    for settings in &config.vendors {
-        if peers.iter().any(|peer| peer.vendor().id == settings.vendor.id) {
-            let own = Errands::new(Arc::clone(&settings.vendor), &live::trust(settings))?;
-            errands.insert(settings.vendor.id.clone(), Arc::new(own));
-        }
-    }
-    Look::new(peers, settings, errands, (config.state_dir.join("saml-metadata"), Arc::new(SystemClock)))
+    let errands = app::errands(config, |vendor| peers.iter().any(|peer| peer.vendor().id == *vendor))?;
+    Look::new(peers, settings, errands, (config.state(Kept::SamlMetadata), Arc::new(SystemClock)))
 }
 
 fn explained_peer(look: &Look, peer: &Peer) -> Vec<String> {
@@ -235,7 +228,7 @@ fn note_clashes(
 /// The signing keys, or others in their place where there are none yet: `serve` makes them at its first start. Who
 /// checks need not be who serves, and may lack the right to read keys.
 fn ring(draft: &Draft) -> Result<SigningRing, RingError> {
-    let saved = draft.config.as_ref().map(|config| SigningRing::load(&config.state_dir.join("keys")));
+    let saved = draft.config.as_ref().map(|config| SigningRing::load(&config.state(Kept::AssertionKeys)));
     match saved {
         None | Some(Err(RingError::Missing | RingError::File(_, ErrorKind::PermissionDenied))) => {
             SigningRing::unsaved(&Algorithm::ALL, SystemClock.now())

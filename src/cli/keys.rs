@@ -1,6 +1,7 @@
 //! `vestibule keys`: the key for pseudonyms, and the three rings of signing keys: one for assertions at the gateway, one for
 //! the OpenID Provider, and one for the SAML Identity Provider, whose keys have certificates.
 use super::{Exit, Failure, Out, load};
+use crate::config::Kept;
 use crate::domain::settings::parse_duration;
 use crate::domain::{Clock, SystemClock, random};
 use crate::protocol::saml::{CertifiedInfo, CertifiedRing};
@@ -140,12 +141,12 @@ pub(super) fn run(keys: &Keys, out: &mut Out) -> Result<(), Failure> {
 
 /// The folder of a ring.
 fn folder(config: &Path, ring: &Ring, out: &mut Out) -> Result<PathBuf, Failure> {
-    let name = match ring {
-        Ring { saml: true, .. } => "saml-keys",
-        Ring { oidc: true, .. } => "oidc-keys",
-        Ring { .. } => "keys",
+    let kept = match ring {
+        Ring { saml: true, .. } => Kept::SamlKeys,
+        Ring { oidc: true, .. } => Kept::OidcKeys,
+        Ring { .. } => Kept::AssertionKeys,
     };
-    Ok(load(config, out)?.state_dir.join(name))
+    Ok(load(config, out)?.state(kept))
 }
 
 fn failure(error: RingError) -> Failure {

@@ -1,10 +1,9 @@
 //! Asking what a configuration names whether it is there, step by step.
 use super::Out;
+use crate::app::trust;
 use crate::config::VendorSettings;
-use crate::egress::{Checked, Connector, TlsTrust};
+use crate::egress::{Checked, Connector};
 use crate::patron::{Step, Verdict};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -89,13 +88,5 @@ async fn resolve(connector: &Connector) -> Ended<Checked> {
 }
 
 fn connector(settings: &VendorSettings) -> Result<Connector, String> {
-    Connector::new(Arc::clone(&settings.vendor), &trust(settings))
-}
-
-/// The authorities that a vendor's certificate is checked by.
-pub(super) fn trust(settings: &VendorSettings) -> TlsTrust {
-    match settings.authorities.as_deref() {
-        None => TlsTrust::Platform,
-        Some(pem) => TlsTrust::Roots(CertificateDer::pem_slice_iter(pem).flatten().collect()),
-    }
+    Connector::new(Arc::clone(&settings.vendor), &trust(settings)?)
 }

@@ -145,7 +145,13 @@ impl Config {
         limits
     }
 
-    /// Libraries that are OpenID Connect issuers of their own.
+    /// The folder for what the process keeps of a kind.
+    #[must_use]
+    pub fn state(&self, kept: Kept) -> PathBuf {
+        self.state_dir.join(kept.folder())
+    }
+
+    /// Libraries that are issuers of their own: of OpenID Connect, and entities of SAML.
     #[must_use]
     pub fn issuers(&self) -> BTreeSet<LibraryId> {
         let own = self.libraries.iter().filter(|settings| settings.library.own_issuer);
@@ -156,6 +162,33 @@ impl Config {
     #[must_use]
     pub fn secrets(&self) -> FileSecrets {
         FileSecrets::in_folder(&self.folder)
+    }
+}
+
+/// What has a folder of its own inside `state_dir`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The signing keys for assertions at the gateway.
+    AssertionKeys,
+    /// Those of the OpenID Provider.
+    OidcKeys,
+    /// Those of the SAML Identity Provider.
+    SamlKeys,
+    /// Copies of vendors' metadata.
+    SamlMetadata,
+}
+
+impl Kept {
+    /// Every ring of keys.
+    pub const RINGS: [Self; 3] = [Self::AssertionKeys, Self::OidcKeys, Self::SamlKeys];
+
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::AssertionKeys => "keys",
+            Self::OidcKeys => "oidc-keys",
+            Self::SamlKeys => "saml-keys",
+            Self::SamlMetadata => "saml-metadata",
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `vestibule vendors add-saml`: the lines for a service provider, out of its own metadata.
 use super::{Lines, check_lines, chosen};
 use crate::cli::{Exit, Failure, Out, check, load, wait_for};
-use crate::config::Config;
+use crate::config::{Config, Kept};
 use crate::domain::settings::Reading;
 use crate::domain::{AddressRule, Clock, LibraryId, SystemClock, VendorId};
 use crate::egress::{Errands, Limits, Mark, TlsTrust};
@@ -280,7 +280,7 @@ fn tell(vendor: &AddSaml, config: &Config, found: &Found, out: &mut Out) {
 
 /// By what the vendor can tell that the metadata is ours.
 fn certificates(config: &Config, out: &mut Out) {
-    let Ok(ring) = CertifiedRing::load(&config.state_dir.join("saml-keys")) else {
+    let Ok(ring) = CertifiedRing::load(&config.state(Kept::SamlKeys)) else {
         out.aside("The certificate is made at the first start, or by: vestibule keys new --saml");
         return;
     };
