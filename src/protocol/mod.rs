@@ -5,6 +5,7 @@ mod gateway;
 mod location;
 pub mod oidc;
 mod providers;
+mod replays;
 pub mod saml;
 mod signing;
 

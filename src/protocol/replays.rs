@@ -1,11 +1,11 @@
-//! What may be shown once: the `jti` of an assertion or of a proof, remembered until the thing it names is stale.
+//! What may be shown once: the name of an assertion, of a proof, of a request, remembered until the thing it names is stale.
 use crate::store::{Family, Key, Store, StoreError};
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a `jti` stood in.
+/// What a name is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A client's assertion about itself (RFC 7523 §3).
@@ -14,6 +14,8 @@ pub(super) enum Purpose {
     Proof,
     /// The answer to a pushed request (RFC 9126 §4).
     Pushed,
+    /// The answer to an `AuthnRequest` of SAML.
+    Authn,
 }
 
 impl Purpose {
@@ -22,11 +24,13 @@ impl Purpose {
             Self::Assertion => "assertion",
             Self::Proof => "proof",
             Self::Pushed => "pushed",
+            Self::Authn => "saml",
         }
     }
 }
 
-/// Remembers what was shown. Only what is signed is remembered, so that nobody but clients can fill the memory.
+/// Remembers what was shown. Only what is signed or was answered for somebody who is signed in is remembered, so that nobody
+/// else can fill the memory.
 pub(super) struct Replays {
     store: Arc<dyn Store>,
 }
@@ -37,17 +41,17 @@ impl Replays {
         Self { store }
     }
 
-    /// Whether `jti` is shown for the first time by `owner`, which is a client or a key. Of many at once, one is first.
+    /// Whether `shown` comes for the first time by `owner`, which is a client, a vendor or a key. Of many at once, one is first.
     ///
     /// # Errors
     /// [`StoreError`]: nobody knows then, and what was shown must be refused.
     pub(super) async fn first_use(
         &self,
         purpose: Purpose,
-        (owner, jti): (&str, &str),
+        (owner, shown): (&str, &str),
         life: Duration,
     ) -> Result<bool, StoreError> {
-        let key = Key { family: Family::Once, name: name(&[purpose.word(), owner, jti]) };
+        let key = Key { family: Family::Once, name: name(&[purpose.word(), owner, shown]) };
         // A value without life would be forgotten at once.
         let life = life.max(Duration::from_secs(1));
         self.store.put_if_absent(key, Bytes::from_static(b"1"), life).await

@@ -1,5 +1,5 @@
 //! The addresses of the SAML Identity Provider: its metadata, and those to which service providers send browsers.
-use super::answer::{see_other, set_policy, unbound_policy};
+use super::answer::see_other;
 use super::asked::{self, go};
 use super::oidc::text;
 use super::problem::ProblemPage;
@@ -85,9 +85,7 @@ async fn again(visit: &Visit, body: Body) -> Response {
         // Twice stays twice, and is refused.
         fields.extend(given.map(|(_, value)| (name, value.into_owned())));
     }
-    let mut response = go(visit, Onward::Form { action: format!("{}/again", visit.path()), fields });
-    set_policy(&mut response, Some(&unbound_policy()));
-    response
+    go(visit, Onward::Form { action: format!("{}/again", visit.path()), fields })
 }
 
 async fn sign_out(visit: &Visit, library: Option<&LibraryId>, (posted, body): (bool, Body)) -> Response {

@@ -14,7 +14,7 @@ use crate::telemetry::Event;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode};
-use minijinja::context;
+use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 
 /// A sign-out on its way from vendor to vendor.
@@ -128,7 +128,7 @@ pub(super) fn under_way(visit: &Visit, trip: Trip, loaded: &[String]) -> Respons
     response
 }
 
-fn progress(visit: &Visit, parting: &Parting) -> Vec<minijinja::Value> {
+fn progress(visit: &Visit, parting: &Parting) -> Vec<Value> {
     let name = |id: &str| {
         let id = VendorId::parse(id).ok()?;
         Some(visit.house.vendor(&id)?.vendor.name.clone())
@@ -143,10 +143,7 @@ pub(super) fn arrived(visit: &Visit, trip: &Trip) -> Response {
     let mut response = match (reply, &trip.onward) {
         (Some(reply), _) => go(visit, reply),
         (None, Some(onward)) => see_other(onward),
-        (None, None) => {
-            let more = context! { loaded => Vec::<String>::new(), vendors => progress(visit, &trip.parting) };
-            visit.page(StatusCode::OK, "signed-out.html", &Scene { session: None, onward: None, more })
-        }
+        (None, None) => last_page(visit, (Vec::new(), progress(visit, &trip.parting)), None),
     };
     set_cookie(&mut response, &format!("{}; Max-Age=0", cookie(LEAVING_COOKIE, "")));
     response
@@ -202,17 +199,22 @@ pub(super) async fn end(visit: &Visit, session: &Session, asks: Option<&Asks>) -
     Ok(Ended { loaded, parting: Some(parting).filter(Parting::concerns_anybody) })
 }
 
-/// The last page. What the browser may have kept of earlier ones goes too (W3C Clear Site Data); cookies are named one by
-/// one, because that field would take those of the library's other sites as well.
+/// The last page, of a browser that keeps nothing of the session.
 pub(super) fn signed_out(visit: &Visit, loaded: Vec<String>, onward: Option<&str>) -> Response {
+    without_cookies(last_page(visit, (loaded, Vec::new()), onward))
+}
+
+/// The last page: what it loads, and what became of the word to each vendor that was visited.
+fn last_page(visit: &Visit, (loaded, vendors): (Vec<String>, Vec<Value>), onward: Option<&str>) -> Response {
     let policy = framing_policy(&visit.house, &loaded);
-    let more = context! { loaded, onward };
-    let page = visit.page(StatusCode::OK, "signed-out.html", &Scene { session: None, onward: None, more });
-    let mut response = without_cookies(page);
+    let more = context! { loaded, vendors, onward };
+    let mut response = visit.page(StatusCode::OK, "signed-out.html", &Scene { session: None, onward: None, more });
     set_policy(&mut response, Some(&policy));
     response
 }
 
+/// What the browser may have kept of earlier pages goes (W3C Clear Site Data); cookies are named one by one, because that
+/// field would take those of the library's other sites as well.
 pub(super) fn without_cookies(mut response: Response) -> Response {
     set_cookie(&mut response, &SessionCookie::Portal.unset());
     // The forms' cookie outlives signing in, so that a form in another tab stays good; it ends here.

@@ -1,9 +1,9 @@
 //! Proofs that the sender holds a key (DPoP, RFC 9449): read from the field `DPoP`, and good once.
 use super::client::AssertionAlgorithm;
 use super::jws::{Compact, LONGEST_NAME, Malformed, Present, seconds};
-use super::replays::{Purpose, Replays};
 use crate::domain::Timestamp;
 use crate::protocol::location::web_address;
+use crate::protocol::replays::{Purpose, Replays};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

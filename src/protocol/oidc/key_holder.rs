@@ -1,9 +1,9 @@
 //! For tests: private keys that sign whatever they are told, and clients that are known by them.
 use super::client::{AssertionAlgorithm, Authentication, Client, ClientKeys};
 use super::key_set::{KeySource, NoKeys};
-use super::replays::Replays;
 use super::stand_in;
 use crate::domain::Timestamp;
+use crate::protocol::replays::Replays;
 use crate::store::Memory;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;

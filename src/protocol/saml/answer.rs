@@ -1,29 +1,26 @@
 //! Answers to service providers: the assertion about whoever is introduced, or the word that they get nobody.
-use super::Provider;
 use super::canonical::{Identifier, Xml};
 use super::description::Description;
 use super::entity::Entity;
 use super::names;
 use super::peer::{Encryption, Peer, Released};
 use super::response::{self, Attribute, Envelope, Manner, Statement, Status, Subject, Value};
-use super::sent;
+use super::sent::{self, Kind};
 use super::service_provider::{EncryptionKey, ServiceProvider};
-use super::sso::{Request, WantedName};
-use crate::domain::{Timestamp, VendorId, random};
+use super::sso::{self, Request, WantedName};
+use super::{Parties, Provider};
+use crate::domain::{Timestamp, random};
 use crate::egress::{Assertion, Introduction, Pseudonym};
+use crate::protocol::replays::Purpose;
 use crate::protocol::{Algorithm, Asked, Declined, Onward, Unanswered, Unspoken};
 use crate::telemetry::{AssertionId, Event, Stated};
-use std::sync::Arc;
+use std::time::Duration;
 
 /// Vendors are told the end of a session only so exactly, in seconds.
 const GRAIN: i64 = 15 * 60;
 
-/// Everybody whom an answer concerns.
-struct Parties<'p> {
-    peer: &'p Arc<Peer>,
-    entity: &'p Entity,
-    provider: Arc<ServiceProvider>,
-}
+/// How long it is remembered that a request was answered: longer than it may wait, from when it was written.
+const REMEMBERED: Duration = Duration::from_secs(3 * 3600);
 
 impl Provider {
     pub(super) fn described(&self, entity: &Entity, signed: bool, now: Timestamp) -> Result<String, Unspoken> {
@@ -47,9 +44,10 @@ impl Provider {
         introduction: &Introduction,
         now: Timestamp,
     ) -> Result<Onward, Unanswered> {
-        let parties = self.parties(request, now).ok_or(Unanswered::TooLate)?;
+        let parties = self.answered(request, now).ok_or(Unanswered::TooLate)?;
+        // A request is good once, in however many tabs it waits.
         if let Some(id) = &request.id
-            && !self.is_first_answer(&asked.vendor, id).await?
+            && !self.replays.first_use(Purpose::Authn, (asked.vendor.as_str(), id), REMEMBERED).await?
         {
             return Err(Unanswered::TooLate);
         }
@@ -62,14 +60,13 @@ impl Provider {
     }
 
     /// Whom an answer concerns; `None` when configuration or metadata have changed so that it may not be given any more.
-    fn parties(&self, request: &Request, now: Timestamp) -> Option<Parties<'_>> {
-        let vendor = VendorId::parse(&request.vendor).ok()?;
-        let peer = self.peers.get(&vendor)?;
-        let entity = self.entity(request.library.as_deref())?;
-        let provider = self.registry.current(&vendor, now)?;
-        let known =
-            provider.consumers.iter().any(|known| known.binding == names::POST && known.location == request.consumer);
-        (known && peer.may_ask(entity.library.as_ref())).then_some(Parties { peer, entity, provider })
+    fn answered(&self, request: &Request, now: Timestamp) -> Option<Parties<'_>> {
+        let parties = self.parties((&request.vendor, request.library.as_deref()), now)?;
+        let mut consumers = sso::posts(&parties.provider);
+        let known = consumers.any(|known| known.location == request.consumer);
+        let may = parties.peer.may_ask(parties.entity.library.as_ref());
+        drop(consumers);
+        (known && may).then_some(parties)
     }
 
     /// The response, as the form that carries it.
@@ -116,7 +113,7 @@ impl Provider {
             encrypt: encryption(peer, provider)?.map(|key| (key, peer.cbc)),
         };
         let xml = response::response(&statement, &manner)?;
-        Ok((id, form(&xml, request)))
+        Ok((id, posted(&request.consumer, (Kind::Response, &xml), request.relay_state.as_deref())))
     }
 
     /// The subject as this vendor is to call it.
@@ -170,7 +167,7 @@ impl Provider {
         now: Timestamp,
     ) -> Option<Onward> {
         request.id.as_ref()?;
-        let parties = self.parties(request, now)?;
+        let parties = self.answered(request, now)?;
         let status = match why {
             Declined::SignInNeeded => Status::NO_PASSIVE,
             Declined::WentBack => Status::AUTHN_FAILED,
@@ -199,14 +196,15 @@ impl Provider {
             now,
         };
         let xml = response::failure(&envelope, status, self.keys.signing(peer.algorithm)?).ok()?;
-        Some(form(&xml, request))
+        Some(posted(&request.consumer, (Kind::Response, &xml), request.relay_state.as_deref()))
     }
 }
 
-fn form(xml: &Xml, request: &Request) -> Onward {
-    let mut fields = vec![("SAMLResponse", sent::as_form(xml))];
-    fields.extend(request.relay_state.as_ref().map(|state| ("RelayState", state.clone())));
-    Onward::Form { action: request.consumer.clone(), fields }
+/// A message of ours in a form.
+pub(super) fn posted(location: &str, (kind, xml): (Kind, &Xml), relay_state: Option<&str>) -> Onward {
+    let mut fields = vec![(kind.parameter(), sent::as_form(xml))];
+    fields.extend(relay_state.map(|state| ("RelayState", state.to_owned())));
+    Onward::Form { action: location.to_owned(), fields }
 }
 
 /// The end of a session, not told exactly: rounded up.

@@ -44,25 +44,21 @@ pub(super) use settings::read;
 pub use slo::{Answers, Asks, Left, Parting, Told};
 pub(in crate::protocol) use sso::Request;
 
+use super::replays::Replays;
 use super::{Asked, Heard, Learns, Rejected, Start};
 use crate::domain::{Clock, Library, LibraryId, Timestamp, VendorId};
 use crate::egress::Errands;
-use crate::store::{Family, Key, Store, StoreError};
+use crate::store::Store;
 use crate::telemetry::{Event, Stated, Telemetry};
-use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use message::Message;
 use parking_lot::Mutex;
 use received::{Bad, Heard as Believed, receive};
 use registry::{Means, Registry};
-use service_provider::Binding;
+use service_provider::{Binding, ServiceProvider};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long it is remembered that a request was answered: longer than it may wait, from when it was written.
-const REMEMBERED: Duration = Duration::from_secs(3 * 3600);
 
 /// For how many seconds our signed metadata is given out before it is signed anew.
 const SIGNED_KEPT: i64 = 3600;
@@ -99,12 +95,22 @@ pub struct Provider {
     settings: Settings,
     /// Our signed metadata, by entityID, and when it was signed.
     signed: Mutex<HashMap<String, (Timestamp, Bytes)>>,
-    store: Arc<dyn Store>,
+    replays: Replays,
     telemetry: Arc<Telemetry>,
 }
 
-/// A message that is believed: to which of our entities it came, from whom, and what it says.
-type Found<'p> = Result<(&'p Entity, &'p Arc<Peer>, Believed), Unheard>;
+/// Whom a message or an answer concerns.
+struct Parties<'p> {
+    /// The vendor.
+    peer: &'p Arc<Peer>,
+    /// Who we are to it.
+    entity: &'p Entity,
+    /// Who it is now.
+    provider: Arc<ServiceProvider>,
+}
+
+/// A message that is believed, and from whom.
+type Found<'p> = Result<(Parties<'p>, Believed), Unheard>;
 
 /// A message that is not believed.
 struct Unheard {
@@ -133,7 +139,17 @@ impl Provider {
         let registry = Registry::new(&peers, settings.federations(), &means)?;
         let by_entity = peers.iter().map(|peer| (peer.entity_id.clone(), peer.vendor.id.clone())).collect();
         let peers = peers.into_iter().map(|peer| (peer.vendor.id.clone(), Arc::new(peer))).collect();
-        Ok(Self { entities, keys, registry, peers, by_entity, settings, signed: Mutex::default(), store, telemetry })
+        Ok(Self {
+            entities,
+            keys,
+            registry,
+            peers,
+            by_entity,
+            settings,
+            signed: Mutex::default(),
+            replays: Replays::new(store),
+            telemetry,
+        })
     }
 
     /// Begins to fetch vendors' metadata. Once, in a runtime, after [`Provider::inherit`].
@@ -155,6 +171,16 @@ impl Provider {
     fn entity(&self, library: Option<&str>) -> Option<&Entity> {
         let library = library.map(LibraryId::parse).transpose().ok()?;
         self.entities.of(library.as_ref())
+    }
+
+    /// The vendor and the entity of ours with these ids; `None` where there is no such one any more, or where nothing is
+    /// known of the vendor now.
+    fn parties(&self, (vendor, library): (&str, Option<&str>), now: Timestamp) -> Option<Parties<'_>> {
+        let vendor = VendorId::parse(vendor).ok()?;
+        let peer = self.peers.get(&vendor)?;
+        let entity = self.entity(library)?;
+        let provider = self.registry.current(&vendor, now)?;
+        Some(Parties { peer, entity, provider })
     }
 
     /// Our metadata; signed and with an end where it is asked for. `None` where there is no such entity.
@@ -189,15 +215,12 @@ impl Provider {
     pub fn hear(&self, library: Option<&LibraryId>, posted: bool, text: &[u8], now: Timestamp) -> Heard {
         let binding = if posted { Binding::Post } else { Binding::Redirect };
         let found = self.heard_from(library, (binding, text), now, |message| matches!(message, Message::Authn(_)));
-        let (entity, peer, heard) = match found {
+        let (Parties { peer, entity, provider }, heard) = match found {
             Ok(found) => found,
             Err(Unheard { vendor, why, cause }) => return self.refused(vendor.as_ref(), (why, cause)),
         };
         let Message::Authn(request) = heard.message else {
             return self.refused(Some(&peer.vendor.id), (Rejected::Malformed, "kind"));
-        };
-        let Some(provider) = self.registry.current(&peer.vendor.id, now) else {
-            return self.refused(Some(&peer.vendor.id), (Rejected::Metadata, Rejected::Metadata.as_str()));
         };
         let consumer = match sso::consumer(&provider, &request) {
             Ok(consumer) => consumer,
@@ -276,7 +299,7 @@ impl Provider {
         if !sso::is_timely(heard.message.issued(), now) {
             return Err(of(Rejected::Stale));
         }
-        Ok((entity, peer, heard))
+        Ok((Parties { peer, entity, provider }, heard))
     }
 
     /// A request that waited; `None` when it can no longer be answered, because configuration or metadata have changed.
@@ -322,19 +345,5 @@ impl Provider {
             },
         );
         Some(Learns { name, affiliation: true, entitlements })
-    }
-
-    /// Whether a vendor's request is answered for the first time: it is good once, in however many tabs it waits. Only who
-    /// is signed in gets here, so that nobody else can fill the memory.
-    async fn is_first_answer(&self, vendor: &VendorId, id: &str) -> Result<bool, StoreError> {
-        let mut context = Context::new(&SHA256);
-        for part in ["saml", vendor.as_str(), id] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let mut name = [0; 32];
-        name.copy_from_slice(context.finish().as_ref());
-        let key = Key { family: Family::Once, name };
-        self.store.put_if_absent(key, Bytes::from_static(b"1"), REMEMBERED).await
     }
 }

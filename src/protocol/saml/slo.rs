@@ -1,5 +1,6 @@
 //! Single logout (Profiles 4.4): a service provider signs a reader out here, and we sign a reader out at service providers.
 //! The browser goes from one to the next by itself, because that is the only way on which a vendor gets its own cookie.
+use super::answer::posted;
 use super::canonical::{Identifier, Unsigned};
 use super::entity::Entity;
 use super::message::{LogoutRequest, Message, NameId};
@@ -11,7 +12,7 @@ use super::sent::{self, Kind};
 use super::service_provider::{Binding, LogoutService, ServiceProvider};
 use super::signed::sign;
 use super::sso::AHEAD;
-use super::{Provider, Unheard};
+use super::{Parties, Provider, Unheard};
 use crate::domain::{LibraryId, Timestamp, VendorId};
 use crate::egress::Acquaintance;
 use crate::protocol::{Onward, Rejected};
@@ -208,7 +209,7 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Left, Unheard> {
         let fits = |message: &Message| !matches!(message, Message::Authn(_));
-        let (entity, peer, heard) = self.heard_from(library, (binding, text), now, fits)?;
+        let (Parties { peer, entity, .. }, heard) = self.heard_from(library, (binding, text), now, fits)?;
         let of = |why| Unheard::of(Some(peer.vendor.id.clone()), why);
         match heard.message {
             Message::LogoutRequest(request) => asks(entity, peer, request, heard.relay_state, now).map_err(of),
@@ -264,10 +265,8 @@ impl Provider {
     }
 
     fn tell(&self, farewell: &Farewell, now: Timestamp) -> Option<(Onward, String)> {
-        let vendor = VendorId::parse(&farewell.vendor).ok()?;
-        let peer = self.peers.get(&vendor)?;
-        let provider = self.registry.current(&vendor, now)?;
-        let entity = self.entity(farewell.library.as_deref())?;
+        let to = (farewell.vendor.as_str(), farewell.library.as_deref());
+        let Parties { peer, entity, provider } = self.parties(to, now)?;
         let service = logout_service(&provider)?;
         let format = if farewell.persistent { names::PERSISTENT } else { names::TRANSIENT };
         let id = Identifier::random();
@@ -298,9 +297,7 @@ impl Provider {
             return Some(Onward::Redirect(sent::as_query(location, kind, &message, relay_state, certified).ok()?));
         }
         let xml = sign(message, certified).ok()?;
-        let mut fields = vec![(kind.parameter(), sent::as_form(&xml))];
-        fields.extend(relay_state.map(|state| ("RelayState", state.to_owned())));
-        Some(Onward::Form { action: location.to_owned(), fields })
+        Some(posted(location, (kind, &xml), relay_state))
     }
 
     /// Answers a vendor that signed a reader out, now that all others were told; `None` where nobody waits.
@@ -330,10 +327,8 @@ impl Provider {
         if reply.request.is_empty() {
             return None;
         }
-        let vendor = VendorId::parse(&reply.vendor).ok()?;
-        let peer = self.peers.get(&vendor)?;
-        let provider = self.registry.current(&vendor, now)?;
-        let entity = self.entity(reply.library.as_deref())?;
+        let to = (reply.vendor.as_str(), reply.library.as_deref());
+        let Parties { peer, entity, provider } = self.parties(to, now)?;
         let service = logout_service(&provider)?;
         let location = service.response_location.as_ref().unwrap_or(&service.location);
         let envelope =

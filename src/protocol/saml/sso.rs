@@ -117,7 +117,8 @@ pub(super) fn consumer<'p>(provider: &'p ServiceProvider, request: &AuthnRequest
     found.ok_or(Rejected::RedirectUri)
 }
 
-fn posts(provider: &ServiceProvider) -> impl Iterator<Item = &Consumer> {
+/// Where it takes assertions by `POST`.
+pub(super) fn posts(provider: &ServiceProvider) -> impl Iterator<Item = &Consumer> {
     provider.consumers.iter().filter(|known| known.binding == names::POST)
 }
 

@@ -4,7 +4,7 @@ use crate::protocol::oidc::key_holder::{
     Held, ISSUER, NOW, Published, client, client_with_key, key_set, message, replays, with,
 };
 use crate::protocol::oidc::key_set::KeySource;
-use crate::protocol::oidc::replays::Replays;
+use crate::protocol::replays::Replays;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
