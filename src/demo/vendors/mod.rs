@@ -5,6 +5,7 @@ mod asked;
 mod assertion;
 mod bodies;
 mod claims;
+mod desk;
 mod oidc;
 mod pages;
 mod portal;
@@ -13,6 +14,8 @@ mod routes;
 mod saml;
 mod shelf;
 mod trouble;
+#[cfg(test)]
+mod visitor;
 mod websocket;
 
 pub use assertion::{HEADER, Trust};

@@ -1,7 +1,5 @@
 //! What a relying party remembers: sign-ins under way, readers who are signed in, and tokens that were used.
 use super::super::claims::Claims;
-use super::super::shelf::Shelf;
-use std::time::Duration;
 
 /// A sign-in under way, by its `state`.
 pub(super) struct Pending {
@@ -24,24 +22,5 @@ pub(super) struct Reader {
     pub(super) came: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// Everything that is remembered.
-pub(super) struct Desk {
-    pub(super) pending: Shelf<Pending>,
-    pub(super) readers: Shelf<Reader>,
-    /// Ids of logout tokens.
-    pub(super) used: Shelf<()>,
-    /// The `state` of those who leave by way of the portal.
-    pub(super) leaving: Shelf<()>,
-}
-
-impl Default for Desk {
-    fn default() -> Self {
-        let minutes = |n: u64| Duration::from_secs(n * 60);
-        Self {
-            pending: Shelf::new(minutes(15)),
-            readers: Shelf::new(minutes(120)),
-            used: Shelf::new(minutes(15)),
-            leaving: Shelf::new(minutes(15)),
-        }
-    }
-}
+/// Everything that is remembered; `used` are ids of logout tokens, `leaving` is their `state`.
+pub(super) type Desk = super::super::desk::Desk<Pending, Reader>;

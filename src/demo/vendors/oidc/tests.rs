@@ -1,5 +1,6 @@
 //! A relying party seen from outside, with a make-believe provider that says what each test wants it to say.
 use super::super::tests::Files;
+use super::super::visitor::{Page, Visitor};
 use super::super::{Options, Role, VendorStandIn, acceptor};
 use super::*;
 use http_body_util::{BodyExt, Full};
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use url::Url;
 
 /// A key of the provider's.
@@ -179,19 +180,7 @@ struct World {
     files: Files,
     provider: Provider,
     vendor: VendorStandIn,
-    cookies: Mutex<HashMap<String, String>>,
-}
-
-struct Page {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Page {
-    fn location(&self) -> &str {
-        self.headers["location"].to_str().unwrap()
-    }
+    visitor: Visitor,
 }
 
 impl World {
@@ -209,36 +198,18 @@ impl World {
         };
         let role = Role::OpenId(registration);
         let vendor = VendorStandIn::start(Options::new("chronicle", "The <Daily>", &files.path("traffic"), role)).await;
-        Self { files, provider, vendor: vendor.unwrap(), cookies: Mutex::default() }
+        let vendor = vendor.unwrap();
+        let visitor = Visitor::of(vendor.address());
+        Self { files, provider, vendor, visitor }
     }
 
     async fn usual() -> Self {
         Self::start(Algorithm::ES256, Authentication::Secret("s e+cret%".to_owned()), false).await
     }
 
-    async fn send(&self, method: &str, path: &str, body: &str) -> Page {
-        let stream = TcpStream::connect(self.vendor.address()).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        let cookies: Vec<_> = self.cookies.lock().iter().map(|(n, v)| format!("{n}={v}")).collect();
-        let request = Request::builder().method(method).uri(path).header("Host", "vendor").header("X-Odd", "<b>");
-        let request = request.header("Cookie", cookies.join("; ")).body(Full::new(Bytes::from(body.to_owned())));
-        let (head, body) = sender.send_request(request.unwrap()).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        for cookie in head.headers.get_all("set-cookie") {
-            let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
-            self.cookies.lock().insert(name.to_owned(), rest.split(';').next().unwrap().to_owned());
-        }
-        Page { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&body).into_owned() }
-    }
-
-    async fn get(&self, path: &str) -> Page {
-        self.send("GET", path, "").await
-    }
-
     /// Begins a sign-in: the parameters that the vendor sent to the provider.
     async fn begin(&self, path: &str) -> HashMap<String, String> {
-        let page = self.get(path).await;
+        let page = self.visitor.get(path).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
         let to = Url::parse(page.location()).unwrap();
         assert_eq!(to.path(), "/oidc/authorize");
@@ -256,7 +227,7 @@ impl World {
 
     async fn sign_in(&self) -> Page {
         let asked = self.begin("/login").await;
-        self.get(&format!("/callback?{}", self.answer(&asked))).await
+        self.visitor.get(&format!("/callback?{}", self.answer(&asked))).await
     }
 
     fn change(&self, change: impl FnOnce(&mut Script)) {
@@ -264,7 +235,7 @@ impl World {
     }
 
     async fn claims(&self) -> (StatusCode, Value) {
-        let page = self.get("/claims").await;
+        let page = self.visitor.get("/claims").await;
         (page.status, serde_json::from_str(&page.text).unwrap())
     }
 
@@ -283,7 +254,7 @@ impl World {
 #[tokio::test]
 async fn a_reader_signs_in_and_sees_everything_that_the_vendor_was_told() {
     let world = World::start(Algorithm::RS256, Authentication::Secret("s e+cret%".to_owned()), false).await;
-    assert_eq!(world.get("/").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.visitor.get("/").await.status, StatusCode::FORBIDDEN);
     let asked = world.begin("/login").await;
     let redirect = format!("{}/callback", world.vendor.origin());
     for (name, value) in [
@@ -296,9 +267,9 @@ async fn a_reader_signs_in_and_sees_everything_that_the_vendor_was_told() {
         assert_eq!(asked[name], value);
     }
     assert!(["state", "nonce", "code_challenge"].iter().all(|name| asked[*name].len() == 43));
-    let page = world.get(&format!("/callback?{}", world.answer(&asked))).await;
+    let page = world.visitor.get(&format!("/callback?{}", world.answer(&asked))).await;
     assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, "/"), "{}", page.text);
-    let page = world.get("/").await;
+    let page = world.visitor.get("/").await;
     assert_eq!(page.status, StatusCode::OK);
     let sentence = "a member of elmwood.example.org, whom I know only as <code>mz4k2tq7</code>";
     assert!(page.text.contains(sentence), "{}", page.text);
@@ -324,15 +295,15 @@ async fn another_vendor_signs_its_requests_and_gets_the_answer_as_a_form() {
     let key = ClientKey::generate().unwrap();
     let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_value(key.jwks()).unwrap();
     let world = World::start(Algorithm::ES256, Authentication::PrivateKey(key), true).await;
-    let page = world.get("/login").await;
+    let page = world.visitor.get("/login").await;
     assert!(page.headers["set-cookie"].to_str().unwrap().ends_with("; Path=/; Secure; HttpOnly; SameSite=None"));
     let asked = world.begin("/login?target=/article/7").await;
     assert_eq!(asked["response_mode"], "form_post");
-    let page = world.send("POST", "/callback", &world.answer(&asked)).await;
+    let page = world.visitor.send("POST", "/callback", &world.answer(&asked)).await;
     assert_eq!(page.location(), "/article/7", "{}", page.text);
     assert!(page.headers["set-cookie"].to_str().unwrap().ends_with("SameSite=Lax"));
-    assert!(world.get("/article/7").await.text.contains("Article 7"));
-    assert!(world.get("/").await.text.contains("code=code-1&amp;state="), "the form is shown");
+    assert!(world.visitor.get("/article/7").await.text.contains("Article 7"));
+    assert!(world.visitor.get("/").await.text.contains("code=code-1&amp;state="), "the form is shown");
     let script = world.provider.script.lock();
     let (headers, form) = &script.redeemed[0];
     assert!(headers.get("authorization").is_none());
@@ -417,24 +388,24 @@ async fn an_answer_must_fit_its_request_and_its_browser() {
     ];
     for (answer, why) in answers {
         let asked = world.begin("/login").await;
-        let page = world.get(&format!("/callback?{}", answer(&asked["state"], &iss))).await;
+        let page = world.visitor.get(&format!("/callback?{}", answer(&asked["state"], &iss))).await;
         assert!(page.status == StatusCode::BAD_REQUEST && page.text.contains(why), "{why}: {}", page.text);
     }
     let asked = world.begin("/login").await;
-    let mine = std::mem::take(&mut *world.cookies.lock());
-    let page = world.get(&format!("/callback?{}", world.answer(&asked))).await;
+    let mine = std::mem::take(&mut *world.visitor.cookies.lock());
+    let page = world.visitor.get(&format!("/callback?{}", world.answer(&asked))).await;
     assert!(page.text.contains("begun in another browser"), "{}", page.text);
-    *world.cookies.lock() = mine;
+    *world.visitor.cookies.lock() = mine;
     // A state is good once, whatever came of it.
-    let page = world.get(&format!("/callback?{}", world.answer(&asked))).await;
+    let page = world.visitor.get(&format!("/callback?{}", world.answer(&asked))).await;
     assert!(page.text.contains("no sign-in of that state"), "{}", page.text);
     let asked = world.begin("/login").await;
     let refusal = format!("/callback?error=access_denied&state={}&iss={iss}", asked["state"]);
-    let page = world.get(&refusal).await;
+    let page = world.visitor.get(&refusal).await;
     assert!(page.status == StatusCode::FORBIDDEN && page.text.contains("<code>access_denied</code>"), "{}", page.text);
     let asked = world.begin("/login").await;
     world.change(|script| script.codes.clear());
-    let page = world.get(&format!("/callback?{}", world.answer(&asked))).await;
+    let page = world.visitor.get(&format!("/callback?{}", world.answer(&asked))).await;
     assert!(page.status == StatusCode::FORBIDDEN && page.text.contains("invalid_grant"), "{}", page.text);
 }
 
@@ -450,7 +421,7 @@ async fn metadata_of_somebody_else_or_without_what_is_needed_is_refused() {
     ] {
         let world = World::usual().await;
         world.change(|script| script.metadata = Box::new(move |metadata| metadata[key] = value.clone()));
-        let page = world.get("/login").await;
+        let page = world.visitor.get("/login").await;
         assert!(page.headers.get("location").is_none() && page.status.as_u16() >= 400, "{key}: {}", page.status);
     }
 }
@@ -458,7 +429,7 @@ async fn metadata_of_somebody_else_or_without_what_is_needed_is_refused() {
 #[tokio::test]
 async fn the_portal_ends_a_session_over_the_back_channel() {
     let world = World::usual().await;
-    let post = async |token: &str| world.send("POST", "/backchannel", &format!("logout_token={token}")).await;
+    let post = async |token: &str| world.visitor.send("POST", "/backchannel", &format!("logout_token={token}")).await;
     assert_eq!(world.sign_in().await.status, StatusCode::SEE_OTHER);
     let now = token::now();
     for (claim, value) in [
@@ -476,12 +447,12 @@ async fn the_portal_ends_a_session_over_the_back_channel() {
     }
     let neither = world.logout_token(|claims| (claims["sub"], claims["sid"]) = (Value::Null, Value::Null));
     assert_eq!(post(&neither).await.status, StatusCode::BAD_REQUEST);
-    assert_eq!(world.send("POST", "/backchannel", "x=1").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.visitor.send("POST", "/backchannel", "x=1").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(post(&world.logout_token(|claims| claims["sid"] = json!("s-2"))).await.status, StatusCode::OK);
-    assert_eq!(world.get("/").await.status, StatusCode::OK, "somebody else has left");
+    assert_eq!(world.visitor.get("/").await.status, StatusCode::OK, "somebody else has left");
     let token = world.logout_token(|_| ());
     assert_eq!(post(&token).await.status, StatusCode::OK);
-    assert_eq!(world.get("/").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.visitor.get("/").await.status, StatusCode::FORBIDDEN);
     assert_eq!(post(&token).await.status, StatusCode::BAD_REQUEST, "a token is good once");
 }
 
@@ -489,7 +460,7 @@ async fn the_portal_ends_a_session_over_the_back_channel() {
 async fn the_portal_s_link_begins_a_sign_in_and_leads_to_the_page() {
     let world = World::usual().await;
     let (iss, origin) = (issuer(world.provider.address), world.vendor.origin().to_owned());
-    assert_eq!(world.get("/initiate?iss=https://evil.example").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.visitor.get("/initiate?iss=https://evil.example").await.status, StatusCode::BAD_REQUEST);
     for (target, to) in [
         (format!("{origin}/article/9"), "/article/9"),
         ("https://evil.example/article/9".to_owned(), "/"),
@@ -497,28 +468,28 @@ async fn the_portal_s_link_begins_a_sign_in_and_leads_to_the_page() {
         (format!("{origin}.evil.example/"), "/"),
     ] {
         let asked = world.begin(&format!("/initiate?iss={iss}&target_link_uri={target}")).await;
-        let page = world.get(&format!("/callback?{}", world.answer(&asked))).await;
+        let page = world.visitor.get(&format!("/callback?{}", world.answer(&asked))).await;
         assert_eq!(page.location(), to, "{target}");
     }
-    world.cookies.lock().clear();
-    assert_eq!(world.get("/article/3").await.location(), "/login?target=/article/3");
+    world.visitor.cookies.lock().clear();
+    assert_eq!(world.visitor.get("/article/3").await.location(), "/login?target=/article/3");
 }
 
 #[tokio::test]
 async fn a_reader_signs_out_by_way_of_the_portal() {
     let world = World::usual().await;
-    assert_eq!(world.get("/logout").await.location(), "/");
+    assert_eq!(world.visitor.get("/logout").await.location(), "/");
     world.sign_in().await;
-    let page = world.get("/logout").await;
+    let page = world.visitor.get("/logout").await;
     let to = Url::parse(page.location()).unwrap();
     let asked: HashMap<_, _> = to.query_pairs().into_owned().collect();
     assert_eq!(to.path(), "/oidc/logout");
     assert_eq!(asked["post_logout_redirect_uri"], format!("{}/goodbye", world.vendor.origin()));
     assert_eq!(asked["id_token_hint"].split('.').count(), 3);
-    assert_eq!(world.get("/").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.visitor.get("/").await.status, StatusCode::FORBIDDEN);
     let back = format!("/goodbye?state={}", asked["state"]);
-    assert!(world.get(&back).await.text.contains("brought you back"));
-    assert!(!world.get(&back).await.text.contains("brought you back"), "a state is good once");
+    assert!(world.visitor.get(&back).await.text.contains("brought you back"));
+    assert!(!world.visitor.get(&back).await.text.contains("brought you back"), "a state is good once");
 }
 
 #[tokio::test]
@@ -529,7 +500,7 @@ async fn a_sign_in_that_must_be_fresh_is_checked() {
     for (path, fine) in [("/login?max_age=1000", true), ("/login?max_age=10", false)] {
         let asked = world.begin(path).await;
         assert_eq!(Some(asked["max_age"].as_str()), path.split('=').nth(1));
-        let page = world.get(&format!("/callback?{}", world.answer(&asked))).await;
+        let page = world.visitor.get(&format!("/callback?{}", world.answer(&asked))).await;
         assert_eq!(page.status == StatusCode::SEE_OTHER, fine, "{}", page.text);
     }
     assert_eq!(world.begin("/login?prompt=login").await["prompt"], "login");

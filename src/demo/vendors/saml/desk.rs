@@ -1,8 +1,6 @@
 //! What a service provider remembers: sign-ins under way, readers who are signed in, and messages that were used.
 use super::super::claims::Claims;
-use super::super::shelf::Shelf;
 use super::response::NameId;
-use std::time::Duration;
 
 /// A sign-in under way, by the ID of its request.
 pub(super) struct Pending {
@@ -29,24 +27,5 @@ pub(super) struct Reader {
     pub(super) assertion: String,
 }
 
-/// Everything that is remembered.
-pub(super) struct Desk {
-    pub(super) pending: Shelf<Pending>,
-    pub(super) readers: Shelf<Reader>,
-    /// IDs of responses, assertions and requests that came.
-    pub(super) used: Shelf<()>,
-    /// IDs of requests of those who leave by way of the portal.
-    pub(super) leaving: Shelf<()>,
-}
-
-impl Default for Desk {
-    fn default() -> Self {
-        let minutes = |n: u64| Duration::from_secs(n * 60);
-        Self {
-            pending: Shelf::new(minutes(15)),
-            readers: Shelf::new(minutes(120)),
-            used: Shelf::new(minutes(15)),
-            leaving: Shelf::new(minutes(15)),
-        }
-    }
-}
+/// Everything that is remembered; `used` are IDs of responses, assertions and requests, `leaving` of requests.
+pub(super) type Desk = super::super::desk::Desk<Pending, Reader>;

@@ -1,5 +1,6 @@
 //! A service provider seen from outside, with a make-believe identity provider that says what each test wants it to say.
 use super::super::tests::Files;
+use super::super::visitor::{Page, Visitor};
 use super::super::{Options, Role, VendorStandIn, acceptor};
 use super::names::{AES256_GCM, BEARER, DS, ENTITLEMENT, MD, OAEP_MGF1P, POST, REDIRECT, SAML, SAMLP, SUCCESS, XENC};
 use super::*;
@@ -7,17 +8,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bergshamra::keys::loader::{load_rsa_private_pem, load_x509_cert_der};
 use bergshamra::{DsigContext, EncContext, KeysManager};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use url::Url;
 
 type Change = Box<dyn Fn(String) -> String + Send>;
@@ -200,24 +201,7 @@ struct World {
     vendor: VendorStandIn,
     /// The certificate for encryption, in the vendor's metadata.
     encryption: Option<String>,
-    cookies: Mutex<HashMap<String, String>>,
-}
-
-struct Page {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Page {
-    fn location(&self) -> &str {
-        self.headers["location"].to_str().unwrap()
-    }
-
-    /// The value of an attribute that stands after some text.
-    fn after(&self, text: &str) -> String {
-        self.text.split_once(text).unwrap().1.split('"').next().unwrap().to_owned()
-    }
+    visitor: Visitor,
 }
 
 impl World {
@@ -230,7 +214,8 @@ impl World {
         let agreement = Agreement { portal, keys, form_post, logout, pause: Duration::ZERO };
         let options = Options::new("lyceum", "The <Lyceum>", &files.path("traffic"), Role::Saml(Box::new(agreement)));
         let vendor = VendorStandIn::start(options).await.unwrap();
-        Self { files, provider, vendor, encryption, cookies: Mutex::default() }
+        let visitor = Visitor::of(vendor.address());
+        Self { files, provider, vendor, encryption, visitor }
     }
 
     /// As `lyceum` is.
@@ -247,33 +232,13 @@ impl World {
         change(&mut self.provider.script.lock());
     }
 
-    async fn send(&self, method: &str, path: &str, body: &str) -> Page {
-        let stream = TcpStream::connect(self.vendor.address()).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        let cookies: Vec<_> = self.cookies.lock().iter().map(|(n, v)| format!("{n}={v}")).collect();
-        let request = Request::builder().method(method).uri(path).header("Host", "vendor").header("X-Odd", "<b>");
-        let request = request.header("Cookie", cookies.join("; ")).body(Full::new(Bytes::from(body.to_owned())));
-        let (head, body) = sender.send_request(request.unwrap()).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        for cookie in head.headers.get_all("set-cookie") {
-            let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
-            self.cookies.lock().insert(name.to_owned(), rest.split(';').next().unwrap().to_owned());
-        }
-        Page { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&body).into_owned() }
-    }
-
-    async fn get(&self, path: &str) -> Page {
-        self.send("GET", path, "").await
-    }
-
     fn base(&self) -> String {
         base(self.provider.address)
     }
 
     /// Begins a sign-in, and reads the request as a provider does: with its signature, if the vendor has keys.
     async fn begin(&self, path: &str) -> Asked {
-        let page = self.get(path).await;
+        let page = self.visitor.get(path).await;
         if self.encryption.is_none() {
             assert_eq!(page.status, StatusCode::OK, "{}", page.text);
             assert_eq!(page.after("action=\""), format!("{}/saml/sso", self.base()));
@@ -298,7 +263,7 @@ impl World {
     }
 
     async fn post(&self, form: &str) -> Page {
-        self.send("POST", "/saml/acs", form).await
+        self.visitor.send("POST", "/saml/acs", form).await
     }
 
     async fn sign_in(&self) -> Page {
@@ -334,10 +299,10 @@ fn form(response: &str, relay_state: &str) -> String {
 #[tokio::test]
 async fn a_reader_signs_in_and_sees_what_the_vendor_was_told() {
     for world in [World::with_keys().await, World::without_keys().await] {
-        assert_eq!(world.get("/").await.status, StatusCode::FORBIDDEN);
+        assert_eq!(world.visitor.get("/").await.status, StatusCode::FORBIDDEN);
         let page = world.sign_in().await;
         assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, "/"), "{}", page.text);
-        let page = world.get("/").await;
+        let page = world.visitor.get("/").await;
         assert_eq!(page.status, StatusCode::OK);
         for shown in
             ["mz4k2tq7", "s-1", "urn:one", "urn:two", "POST /saml/acs HTTP/1.1", "&lt;saml:Assertion ", "The &lt;L"]
@@ -345,7 +310,7 @@ async fn a_reader_signs_in_and_sees_what_the_vendor_was_told() {
             assert!(page.text.contains(shown), "{shown} is missing in {}", page.text);
         }
         assert!(!page.text.contains("<b>") && !page.text.contains("<script"));
-        let told: serde_json::Value = serde_json::from_str(&world.get("/claims").await.text).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&world.visitor.get("/claims").await.text).unwrap();
         assert_eq!(told["NameID"]["value"], "mz4k2tq7");
         assert_eq!(told["attributes"][ENTITLEMENT], serde_json::json!(["urn:one", "urn:two"]));
         let kept = std::fs::read(world.files.path("traffic").join("lyceum.raw")).unwrap();
@@ -366,7 +331,7 @@ async fn whatever_is_wrong_with_a_response_signs_nobody_in() {
         let asked = world.begin("/login").await;
         let page = world.post(&world.answer(&asked)).await;
         assert!(page.status.as_u16() >= 400 && page.text.contains(why), "{why}: {} {}", page.status, page.text);
-        assert_eq!(world.get("/").await.status, StatusCode::FORBIDDEN);
+        assert_eq!(world.visitor.get("/").await.status, StatusCode::FORBIDDEN);
     };
     let in_assertion: [(Cut, &str); 9] = [
         (("Recipient=\"http", "Recipient=\"ftp"), "another address"),
@@ -436,7 +401,7 @@ async fn an_assertion_must_be_signed_and_for_a_vendor_with_a_key_encrypted() {
     };
     let page = world.post(&form(&answer, &asked.relay_state)).await;
     assert!(page.text.contains("the assertion&#39;s signature is wrong"), "{}", page.text);
-    assert_eq!(world.get("/").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.visitor.get("/").await.status, StatusCode::FORBIDDEN);
     // Only the assertion is signed: it might stand anywhere.
     let world = World::without_keys().await;
     let asked = world.begin("/login").await;
@@ -452,10 +417,10 @@ async fn a_response_is_good_once_and_in_one_browser() {
     let world = World::with_keys().await;
     let asked = world.begin("/login").await;
     let answer = world.answer(&asked);
-    let mine = std::mem::take(&mut *world.cookies.lock());
+    let mine = std::mem::take(&mut *world.visitor.cookies.lock());
     let page = world.post(&answer).await;
     assert!(page.text.contains("begun in another browser"), "{}", page.text);
-    *world.cookies.lock() = mine;
+    *world.visitor.cookies.lock() = mine;
     assert!(world.post(&answer).await.text.contains("came before"));
     let asked = world.begin("/login").await;
     let answer = world.answer(&asked);
@@ -507,7 +472,7 @@ async fn metadata_of_somebody_else_or_without_what_is_needed_is_refused() {
     ] {
         let world = World::without_keys().await;
         world.change(|script| script.metadata = Box::new(move |text| text.replace(from, to)));
-        let page = world.get("/login").await;
+        let page = world.visitor.get("/login").await;
         assert!(page.status.as_u16() >= 400, "{from}: {}", page.status);
     }
 }
@@ -527,28 +492,28 @@ async fn the_portal_ends_a_session_here() {
     let stranger = world.word("SAMLRequest", &good.replace("/saml/metadata<", "/x<"));
     let doubled = format!("{call}&SAMLRequest=x");
     for bad in [tampered, unsigned, swapped, world.word("SAMLRequest", &expired), stranger, doubled] {
-        let page = world.get(&bad).await;
+        let page = world.visitor.get(&bad).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{bad}: {}", page.text);
     }
     let other = world.message("LogoutRequest", "", &(name + &index("s-2")));
-    assert_eq!(world.get(&world.word("SAMLRequest", &other)).await.status, StatusCode::SEE_OTHER);
-    assert_eq!(world.get("/").await.status, StatusCode::OK, "another session was meant");
-    let page = world.get(&call).await;
+    assert_eq!(world.visitor.get(&world.word("SAMLRequest", &other)).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(world.visitor.get("/").await.status, StatusCode::OK, "another session was meant");
+    let page = world.visitor.get(&call).await;
     let to = Url::parse(page.location()).unwrap();
-    assert_eq!((to.path(), world.get("/").await.status), ("/saml/slo", StatusCode::FORBIDDEN));
+    assert_eq!((to.path(), world.visitor.get("/").await.status), ("/saml/slo", StatusCode::FORBIDDEN));
     let fields: HashMap<_, _> = to.query_pairs().into_owned().collect();
     assert_eq!(fields["RelayState"], "went along");
     assert!(fields.contains_key("Signature") && query::inflated(&fields["SAMLResponse"]).unwrap().contains(SUCCESS));
-    assert_eq!(world.get(&call).await.status, StatusCode::BAD_REQUEST, "a message is good once");
+    assert_eq!(world.visitor.get(&call).await.status, StatusCode::BAD_REQUEST, "a message is good once");
 }
 
 #[tokio::test]
 async fn a_reader_signs_out_by_way_of_the_portal() {
     let world = World::with_keys().await;
-    assert_eq!(world.get("/logout").await.location(), "/");
+    assert_eq!(world.visitor.get("/logout").await.location(), "/");
     world.sign_in().await;
-    let page = world.get("/logout").await;
-    assert_eq!(world.get("/").await.status, StatusCode::FORBIDDEN);
+    let page = world.visitor.get("/logout").await;
+    assert_eq!(world.visitor.get("/").await.status, StatusCode::FORBIDDEN);
     let to = Url::parse(page.location()).unwrap();
     let fields: HashMap<_, _> = to.query_pairs().into_owned().collect();
     let request = query::inflated(&fields["SAMLRequest"]).unwrap();
@@ -559,15 +524,15 @@ async fn a_reader_signs_out_by_way_of_the_portal() {
         let status = format!("<samlp:Status><samlp:StatusCode Value=\"{status}\"/></samlp:Status>");
         world.word("SAMLResponse", &world.message("LogoutResponse", &format!("InResponseTo=\"{id}\""), &status))
     };
-    assert_eq!(world.get(&answer("_other", SUCCESS)).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.visitor.get(&answer("_other", SUCCESS)).await.status, StatusCode::BAD_REQUEST);
     let back = answer(id, SUCCESS);
-    let page = world.get(&back).await;
+    let page = world.visitor.get(&back).await;
     assert!(page.status.is_success() && page.text.contains("ended your session everywhere"), "{}", page.text);
-    assert_eq!(world.get(&back).await.status, StatusCode::BAD_REQUEST, "an answer is good once");
+    assert_eq!(world.visitor.get(&back).await.status, StatusCode::BAD_REQUEST, "an answer is good once");
     // A vendor that takes no part forgets on its own.
     let world = World::without_keys().await;
     world.sign_in().await;
-    assert_eq!(world.get("/logout").await.location(), "/");
-    assert_eq!(world.get("/").await.status, StatusCode::FORBIDDEN);
-    assert_eq!(world.get("/saml/slo?SAMLRequest=x").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.visitor.get("/logout").await.location(), "/");
+    assert_eq!(world.visitor.get("/").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.visitor.get("/saml/slo?SAMLRequest=x").await.status, StatusCode::BAD_REQUEST);
 }
