@@ -3,6 +3,7 @@ pub mod browser;
 pub mod figure;
 pub mod forms;
 pub mod observe;
+pub mod program;
 pub mod served;
 pub mod steady;
 pub mod world;

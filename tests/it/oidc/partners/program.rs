@@ -1,12 +1,12 @@
 //! Starting what others wrote: each program in a process of its own, on a port of loopback, over TLS, ended with the test.
 use crate::support::observe::{PATIENCE, until};
+use crate::support::program::{Program, filled, here, installed};
 use serde_json::{Value, json};
-use std::fs::{self, File, Permissions};
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::fs::{self, Permissions};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command};
 use tempfile::TempDir;
 
 /// What a program is started with, beside what is its own.
@@ -30,67 +30,26 @@ pub(super) enum Kind {
     Apache,
 }
 
-fn here(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+/// Starts a script; it does not know its provider yet.
+pub(super) fn start(kind: Kind, around: &Surroundings<'_>) -> Program {
+    let files = around.folder.join(format!("{kind:?}"));
+    let mut command = command(kind);
+    command
+        .args([around.certificate, around.key, &Program::hearing(&files)])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("NODE_PATH", here("target/test-partners/oidc/node_modules"))
+        .env("NODE_EXTRA_CA_CERTS", around.ca)
+        .env("NODE_NO_WARNINGS", "1")
+        .env("REQUESTS_CA_BUNDLE", around.ca);
+    let mut program = Program::spawn(&mut command, files);
+    program.wait();
+    program
 }
 
-fn installed(path: &str) -> PathBuf {
-    let path = here("target/test-partners").join(path);
-    assert!(path.exists(), "`{}` is missing: run tests/install.sh, which installs it", path.display());
-    path
-}
-
-/// A script, which ends when its standard input does.
-pub(super) struct Program {
-    process: Child,
-    said: Lines<BufReader<ChildStdout>>,
-    pub(super) port: u16,
-    files: PathBuf,
-}
-
-impl Program {
-    /// Starts it; it does not know its provider yet.
-    pub(super) fn start(kind: Kind, around: &Surroundings<'_>) -> Self {
-        let files = around.folder.join(format!("{kind:?}"));
-        let mut process = command(kind)
-            .args([around.certificate, around.key, &files.with_extension("heard")])
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("NODE_PATH", here("target/test-partners/oidc/node_modules"))
-            .env("NODE_EXTRA_CA_CERTS", around.ca)
-            .env("NODE_NO_WARNINGS", "1")
-            .env("REQUESTS_CA_BUNDLE", around.ca)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(files.with_extension("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut program = Self { process, said, port: 0, files };
-        program.port = program.line().parse().unwrap();
-        program
-    }
-
-    fn line(&mut self) -> String {
-        let line = self.said.next().and_then(Result::ok);
-        line.unwrap_or_else(|| panic!("it ended; does tests/install.sh run cleanly? {}", self.log()))
-    }
-
-    /// Tells it its provider and what its clients are.
-    pub(super) fn configure(&mut self, issuer: &str, clients: &Value) {
-        let told = json!({ "issuer": issuer, "clients": clients });
-        writeln!(self.process.stdin.as_ref().unwrap(), "{told}").unwrap();
-        assert_eq!(self.line(), "ready");
-    }
-
-    /// Everything that came to it: requests, and answers to its own.
-    pub(super) fn heard(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.files.with_extension("heard")).unwrap_or_default()).into_owned()
-    }
-
-    pub(super) fn log(&self) -> String {
-        fs::read_to_string(self.files.with_extension("log")).unwrap_or_default()
-    }
+/// Tells a script its provider and what its clients are.
+pub(super) fn configure(program: &mut Program, issuer: &str, clients: &Value) {
+    program.tell(&json!({ "issuer": issuer, "clients": clients }), "ready");
 }
 
 fn command(kind: Kind) -> Command {
@@ -109,14 +68,6 @@ fn command(kind: Kind) -> Command {
     };
     command.arg(script);
     command
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Apache with `mod_auth_openidc`, as one process in the foreground.
@@ -180,8 +131,7 @@ fn configuration(site: &Site<'_>, around: &Surroundings<'_>, folder: &Path) -> S
         ("SECRET", site.secret.to_owned()),
         ("ALGORITHM", site.algorithm.to_owned()),
     ];
-    let text = fs::read_to_string(here("tests/it/partners/oidc/apache.conf")).unwrap();
-    values.iter().fold(text, |text, (name, value)| text.replace(&format!("@{name}@"), value))
+    filled(&here("tests/it/partners/oidc/apache.conf"), &values)
 }
 
 impl Drop for Apache {

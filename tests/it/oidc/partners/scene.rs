@@ -1,8 +1,9 @@
 //! A portal whose vendors run on what others wrote, and readers on their way through it.
-use super::program::{Apache, Kind, Program, Site, Surroundings};
+use super::program::{self, Apache, Kind, Site, Surroundings};
 use super::vendors::Vendor;
 pub(super) use crate::support::forms::{Form, attribute};
 use crate::support::observe::PATIENCE;
+use crate::support::program::Program;
 use crate::support::served::{Served, free_port, printed, vestibule};
 use crate::support::{Browser, Page, World};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -47,7 +48,7 @@ impl Scene {
         for vendor in vendors {
             let port = match vendor.kind {
                 Kind::Apache => free_port(),
-                kind => programs.entry(kind).or_insert_with(|| Program::start(kind, &around)).port,
+                kind => programs.entry(kind).or_insert_with(|| program::start(kind, &around)).port,
             };
             ports.insert(vendor.id, port);
         }
@@ -62,7 +63,7 @@ impl Scene {
         for (kind, program) in &mut programs {
             let theirs = vendors.iter().filter(|v| v.kind == *kind);
             let clients: Map<_, _> = theirs.map(|v| (v.id.to_owned(), client(v, ports[v.id]))).collect();
-            program.configure(&served.portal, &Value::Object(clients));
+            program::configure(program, &served.portal, &Value::Object(clients));
         }
         let mut apache = None;
         if let Some(vendor) = vendors.iter().find(|v| v.kind == Kind::Apache) {

@@ -1,13 +1,13 @@
 //! Starting service providers: each in a process of its own, on a port of loopback, over TLS, ended with the test.
 use crate::support::observe::{PATIENCE, until};
+use crate::support::program::{Program, filled, here, installed};
 use serde_json::{Map, Value, json};
 use std::fs::{self, File, Permissions};
-use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
@@ -30,14 +30,8 @@ pub(super) enum Kind {
     Python3Saml,
 }
 
-fn here(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/partners/saml").join(path)
-}
-
-fn installed(path: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-partners").join(path);
-    assert!(path.exists(), "`{}` is missing: run tests/install.sh, which installs it", path.display());
-    path
+fn ours(name: &str) -> PathBuf {
+    here("tests/it/partners/saml").join(name)
 }
 
 /// A key pair for messages, made once: the certificate and the key.
@@ -59,76 +53,29 @@ pub(in crate::saml) fn key_pair() -> (&'static Path, &'static Path) {
     (certificate, key)
 }
 
-/// Sites in Python, which end when their standard input does.
-pub(super) struct Program {
-    process: Child,
-    said: Lines<BufReader<ChildStdout>>,
-    pub(super) port: u16,
-    files: PathBuf,
+/// Starts sites in Python; they know neither what they are nor their identity provider yet.
+pub(super) fn start(kind: Kind, around: &Surroundings<'_>) -> Program {
+    let files = around.folder.join(format!("{kind:?}"));
+    let script = if kind == Kind::Pysaml2 { "pysaml2_sp.py" } else { "python3_saml_sp.py" };
+    let (certificate, key) = key_pair();
+    let mut command = Command::new(installed("saml/bin/python"));
+    command
+        .arg(ours(script))
+        .args([around.certificate, around.key, certificate, key, around.folder, &Program::hearing(&files)])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    Program::spawn(&mut command, files)
 }
 
-impl Program {
-    /// Starts them; they know neither what they are nor their identity provider yet.
-    pub(super) fn start(kind: Kind, around: &Surroundings<'_>) -> Self {
-        let files = around.folder.join(format!("{kind:?}"));
-        let script = if kind == Kind::Pysaml2 { "pysaml2_sp.py" } else { "python3_saml_sp.py" };
-        let (certificate, key) = key_pair();
-        let mut process = Command::new(installed("saml/bin/python"))
-            .arg(here(script))
-            .args([around.certificate, around.key, certificate, key, around.folder, &files.with_extension("heard")])
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(files.with_extension("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self { process, said, port: 0, files }
-    }
-
-    /// Waits until it has a port.
-    pub(super) fn wait(&mut self) {
-        self.port = self.line().parse().unwrap();
-    }
-
-    fn line(&mut self) -> String {
-        let line = self.said.next().and_then(Result::ok);
-        line.unwrap_or_else(|| panic!("it ended; does tests/install.sh run cleanly? {}", self.log()))
-    }
-
-    fn tell(&mut self, told: &Value, answer: &str) {
-        writeln!(self.process.stdin.as_ref().unwrap(), "{told}").unwrap();
-        assert_eq!(self.line(), answer);
-    }
-
-    /// Tells it what its sites are; it writes their metadata.
-    pub(super) fn describe(&mut self, sites: &Map<String, Value>) {
-        self.tell(&json!({ "sites": sites }), "described");
-    }
-
-    /// Has it read the metadata of the identity provider, again if it did before.
-    pub(super) fn learn(&mut self, idp: &Path) {
-        self.tell(&json!({ "idp": idp }), "ready");
-    }
-
-    /// Everything that came to it.
-    pub(super) fn heard(&self) -> String {
-        fs::read_to_string(self.files.with_extension("heard")).unwrap_or_default()
-    }
-
-    pub(super) fn log(&self) -> String {
-        fs::read_to_string(self.files.with_extension("log")).unwrap_or_default()
-    }
+/// Tells sites what they are; they write their metadata.
+pub(super) fn describe(program: &mut Program, sites: &Map<String, Value>) {
+    program.tell(&json!({ "sites": sites }), "described");
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Has sites read the metadata of the identity provider, again if they did before.
+pub(super) fn learn(program: &mut Program, idp: &Path) {
+    program.tell(&json!({ "idp": idp }), "ready");
 }
 
 /// Apache in the foreground with `mod_shib` and its daemon, or with `mod_auth_mellon`.
@@ -154,7 +101,7 @@ impl Apache {
         fs::write(at("pages/open/left"), "goodbye").unwrap();
         fs::create_dir_all(at("posts")).unwrap();
         fs::set_permissions(at("posts"), Permissions::from_mode(0o777)).unwrap();
-        fs::copy(here("attribute-map.xml"), at("attribute-map.xml")).unwrap();
+        fs::copy(ours("attribute-map.xml"), at("attribute-map.xml")).unwrap();
         let (certificate, key) = key_pair();
         for (from, to) in
             [(certificate, "saml.pem"), (key, "saml.key"), (around.certificate, "site.pem"), (around.key, "site.key")]
@@ -187,9 +134,7 @@ impl Apache {
             // Whether Shibboleth waits for the answer to a sign-out; by its own default it does not.
             ("ASYNCHRONOUS", self.origin.starts_with("https://vestry.").to_string()),
         ];
-        let text = fs::read_to_string(here(name)).unwrap();
-        let text = values.iter().fold(text, |text, (name, value)| text.replace(&format!("@{name}@"), value));
-        fs::write(self.at(to), text).unwrap();
+        fs::write(self.at(to), filled(&ours(name), &values)).unwrap();
     }
 
     /// Starts it and waits until somebody can connect. `idp` is the name of its identity provider, whose metadata is there.

@@ -1,9 +1,10 @@
 //! A portal whose vendors run on what others wrote, and readers on their way through it.
-use super::program::{Apache, Kind, Program, Surroundings, key_pair};
+use super::program::{self, Apache, Kind, Surroundings, key_pair};
 use super::vendors::Vendor;
 use crate::saml::emitted::elements;
 use crate::saml::page::{Form, Way, go_on, navigate};
 use crate::support::observe::{PATIENCE, reloads, until};
+use crate::support::program::Program;
 use crate::support::served::{Served, free_port, printed, vestibule};
 use crate::support::{Browser, Page, World};
 use hyper::StatusCode;
@@ -48,7 +49,7 @@ impl Scene {
         let around = Surroundings { folder: folder.path(), certificate: &made.certificate, key: &made.key };
         let mut programs = BTreeMap::new();
         for kind in vendors.iter().map(|v| v.kind).filter(|kind| matches!(kind, Kind::Pysaml2 | Kind::Python3Saml)) {
-            programs.entry(kind).or_insert_with(|| Program::start(kind, &around));
+            programs.entry(kind).or_insert_with(|| program::start(kind, &around));
         }
         let (mut apaches, mut ports) = (BTreeMap::new(), BTreeMap::new());
         for vendor in vendors.iter().filter(|v| matches!(v.kind, Kind::Shibboleth | Kind::Mellon)) {
@@ -64,7 +65,7 @@ impl Scene {
             program.wait();
             let theirs: Vec<_> = vendors.iter().filter(|v| v.kind == *kind).collect();
             ports.extend(theirs.iter().map(|v| (v.id, program.port)));
-            program.describe(&theirs.iter().map(|v| (v.id.to_owned(), site(v, program.port))).collect());
+            program::describe(program, &theirs.iter().map(|v| (v.id.to_owned(), site(v, program.port))).collect());
         }
         for vendor in vendors {
             if let Some(apache) = apaches.get_mut(vendor.id) {
@@ -101,7 +102,7 @@ impl Scene {
         let file = self.folder.path().join("idp.xml");
         fs::write(&file, &metadata).unwrap();
         for program in self.programs.values_mut() {
-            program.learn(&file);
+            program::learn(program, &file);
         }
         self.learnt += 1;
         for apache in self.apaches.values() {
