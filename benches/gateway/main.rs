@@ -23,10 +23,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use ground::Ground;
 use peers::{Proxy, SESSIONS};
 use stage::machine::{self, Program};
+use stage::plan::Plan;
 use stage::{Outcome, process};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use throughput::Effort;
 
 /// What this benchmark runs.
 const PROGRAMS: [Program; 6] = [
@@ -45,27 +45,11 @@ const PROGRAMS: [Program; 6] = [
 struct Arguments {
     #[command(subcommand)]
     lasting: Option<Lasting>,
-    /// Short runs, to see whether everything works; nothing is written
-    #[arg(long)]
-    quick: bool,
-    /// Measure this part only; nothing is written
-    #[arg(long, value_enum)]
-    only: Option<Part>,
-    /// Rounds for each case
-    #[arg(long, default_value_t = 5)]
-    rounds: u32,
-    /// Seconds for each run
-    #[arg(long, default_value_t = 4)]
-    seconds: u32,
-    /// Measure this program, instead of the one that was built with the benchmark
-    #[arg(long, value_name = "PROGRAM", global = true)]
-    vestibule: Option<PathBuf>,
+    #[command(flatten)]
+    plan: Plan<Part>,
     /// Start Vestibule alone, print how to put load on it, and wait for a line on standard input
     #[arg(long)]
     stay: bool,
-    /// Given by cargo
-    #[arg(long, hide = true, global = true)]
-    bench: bool,
 }
 
 /// What the product keeps over time.
@@ -116,7 +100,8 @@ fn run(arguments: &Arguments) -> Outcome<()> {
 }
 
 fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
-    let program = arguments.vestibule.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into());
+    let plan = &arguments.plan;
+    let program = plan.program();
     if arguments.stay {
         return stay(ground, &program);
     }
@@ -125,19 +110,18 @@ fn measure(ground: &Ground, arguments: &Arguments, load: &str) -> Outcome<()> {
     }
     let mut text = machine::head("Results of the gateway benchmark", &machine::command("gateway"), load, &PROGRAMS);
     println!("{text}");
-    let wanted = |part| arguments.only.is_none_or(|only| only == part);
-    if wanted(Part::Throughput) || wanted(Part::Latency) {
+    if plan.wants(Part::Throughput) || plan.wants(Part::Latency) {
         let proxies = proxies(ground, &program)?;
-        for part in [Part::Throughput, Part::Latency].into_iter().filter(|part| wanted(*part)) {
-            tell(&mut text, &proxied(ground, &proxies, arguments, part)?);
+        for part in [Part::Throughput, Part::Latency].into_iter().filter(|part| plan.wants(*part)) {
+            tell(&mut text, &proxied(ground, &proxies, plan, part)?);
         }
     }
-    if wanted(Part::SignIns) {
-        let patrons = if arguments.quick { 2_000 } else { 100_000 };
+    if plan.wants(Part::SignIns) {
+        let patrons = if plan.quick { 2_000 } else { 100_000 };
         eprintln!("{patrons} sign-ins …");
         tell(&mut text, &report::sign_ins(&sign_ins::measure(ground, &program, patrons)?));
     }
-    if !arguments.quick && arguments.only.is_none() {
+    if plan.is_whole() {
         results::write(&text)?;
     }
     Ok(())
@@ -167,15 +151,13 @@ fn vestibule(ground: &Ground, program: &Path) -> Outcome<Proxy> {
     Ok(proxy)
 }
 
-fn proxied(ground: &Ground, proxies: &[Proxy], arguments: &Arguments, part: Part) -> Outcome<String> {
+fn proxied(ground: &Ground, proxies: &[Proxy], plan: &Plan<Part>, part: Part) -> Outcome<String> {
     if part == Part::Latency {
         eprintln!("latency …");
-        let requests = if arguments.quick { 400 } else { 10_000 };
+        let requests = if plan.quick { 400 } else { 10_000 };
         return Ok(report::latency(&latency::measure(ground, proxies, requests)?));
     }
-    let full = Effort { rounds: arguments.rounds, seconds: arguments.seconds };
-    let effort = if arguments.quick { Effort { rounds: 1, seconds: 1 } } else { full };
-    let cases = throughput::measure(ground, proxies, effort)?;
+    let cases = throughput::measure(ground, proxies, plan.effort())?;
     Ok(report::throughput(proxies, &cases) + &report::memory(proxies))
 }
 

@@ -6,6 +6,7 @@ use crate::load::{self, Way};
 use crate::peers::Proxy;
 use crate::stage::browser::Browser;
 use crate::stage::figures::Run;
+use crate::stage::plan::Effort;
 use crate::stage::process::{MEASURED, busy};
 
 /// All runs of one case, one list for each proxy.
@@ -16,15 +17,6 @@ pub(crate) struct Case {
     pub(crate) size: usize,
     /// In the order of the proxies.
     pub(crate) runs: Vec<Vec<Run>>,
-}
-
-/// How long to measure.
-#[derive(Clone, Copy)]
-pub(crate) struct Effort {
-    /// Rounds for each case.
-    pub(crate) rounds: u32,
-    /// Seconds for each run.
-    pub(crate) seconds: u32,
 }
 
 const WAYS: [Way; 4] = [Way::Http1, Way::Browser, Way::Http2(1), Way::Http2(10)];

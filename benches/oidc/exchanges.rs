@@ -2,10 +2,11 @@
 //! only their exchange is measured.
 use crate::Outcome;
 use crate::flow::{Algorithm, Code, Patron, patrons};
-use crate::flows::{Effort, PATRONS, runtime};
+use crate::flows::{PATRONS, runtime};
 use crate::openssl::signatures;
 use crate::providers::Provider;
 use crate::stage::figures::{Run, as_float};
+use crate::stage::plan::Effort;
 use crate::stage::process::{MEASURED, busy};
 use crate::stage::site::Site;
 use futures_util::TryStreamExt;

@@ -4,6 +4,7 @@ use crate::Outcome;
 use crate::flow::{Algorithm, Patron, patrons};
 use crate::providers::Provider;
 use crate::stage::figures::{Run, as_float};
+use crate::stage::plan::Effort;
 use crate::stage::process::{MEASURED, busy};
 use crate::stage::site::Site;
 use futures_util::TryStreamExt;
@@ -13,15 +14,6 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Patrons at once, each with a session, a connection of the browser's and one of the vendor's.
 pub(crate) const PATRONS: u64 = 16;
-
-/// How long to measure.
-#[derive(Clone, Copy)]
-pub(crate) struct Effort {
-    /// Rounds for each case.
-    pub(crate) rounds: u32,
-    /// Seconds for each run.
-    pub(crate) seconds: u32,
-}
 
 /// All runs of one algorithm, one list for each provider.
 pub(crate) struct Case {

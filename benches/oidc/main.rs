@@ -19,13 +19,13 @@ mod vestibule;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use flow::Algorithm;
-use flows::Effort;
 use providers::Provider;
 use stage::machine::{self, Program};
+use stage::plan::{Effort, Plan};
 use stage::site::{PORTAL, Site};
 use stage::{Outcome, process};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -41,24 +41,8 @@ const PROGRAMS: [Program; 2] = [("taskset", "--version", "util-linux"), ("openss
 struct Arguments {
     #[command(subcommand)]
     load: Option<Load>,
-    /// Short runs, to see whether everything works; nothing is written
-    #[arg(long)]
-    quick: bool,
-    /// Measure this part only; nothing is written
-    #[arg(long, value_enum)]
-    only: Option<Part>,
-    /// Rounds for each case
-    #[arg(long, default_value_t = 5)]
-    rounds: u32,
-    /// Seconds for each run
-    #[arg(long, default_value_t = 4)]
-    seconds: u32,
-    /// Measure this program, instead of the one that was built with the benchmark
-    #[arg(long, value_name = "PROGRAM", global = true)]
-    vestibule: Option<PathBuf>,
-    /// Given by cargo
-    #[arg(long, hide = true, global = true)]
-    bench: bool,
+    #[command(flatten)]
+    plan: Plan<Part>,
 }
 
 /// For profilers.
@@ -103,7 +87,8 @@ fn run(arguments: &Arguments) -> Outcome<()> {
 }
 
 fn measure(site: &Site, arguments: &Arguments, load: &str) -> Outcome<()> {
-    let program = arguments.vestibule.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into());
+    let plan = &arguments.plan;
+    let program = plan.program();
     if let Some(Load::Load { algorithm, time }) = arguments.load {
         let (provider, _) = vestibule::start(site, &program, "vestibule")?;
         println!("process {}", provider.id());
@@ -114,21 +99,19 @@ fn measure(site: &Site, arguments: &Arguments, load: &str) -> Outcome<()> {
     let mut text = machine::head("Results of the oidc benchmark", &machine::command("oidc"), load, &PROGRAMS);
     text.push_str(&peer::version()?);
     println!("{text}");
-    let wanted = |part| arguments.only.is_none_or(|only| only == part);
-    let full = Effort { rounds: arguments.rounds, seconds: arguments.seconds };
-    let effort = if arguments.quick { Effort { rounds: 1, seconds: 1 } } else { full };
-    if [Part::Flows, Part::Exchanges, Part::Latency].into_iter().any(wanted) {
+    let effort = plan.effort();
+    if [Part::Flows, Part::Exchanges, Part::Latency].into_iter().any(|part| plan.wants(part)) {
         let providers = providers(site, &program)?;
-        for part in [Part::Flows, Part::Exchanges, Part::Latency].into_iter().filter(|part| wanted(*part)) {
+        for part in [Part::Flows, Part::Exchanges, Part::Latency].into_iter().filter(|part| plan.wants(*part)) {
             tell(&mut text, &beside(site, &providers, part, effort)?);
         }
     }
-    if wanted(Part::Memory) {
-        let flows = if arguments.quick { 2_000 } else { memory::FLOWS };
+    if plan.wants(Part::Memory) {
+        let flows = if plan.quick { 2_000 } else { memory::FLOWS };
         eprintln!("memory …");
         tell(&mut text, &report::memory(&memory::measure(site, &program, flows)?));
     }
-    if !arguments.quick && arguments.only.is_none() {
+    if plan.is_whole() {
         fs::write(RESULTS, &text)?;
     }
     Ok(())

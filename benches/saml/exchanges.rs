@@ -6,6 +6,7 @@ use crate::providers::Provider;
 use crate::rehearsed;
 use crate::stage::Outcome;
 use crate::stage::figures::{Run, as_float, median};
+use crate::stage::plan::Effort;
 use crate::stage::process::{MEASURED, busy};
 use crate::stage::site::Site;
 use futures_util::TryStreamExt;
@@ -15,22 +16,6 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Patrons at once, each with a session and a connection.
 pub(crate) const PATRONS: u64 = 16;
-
-/// How long to measure.
-#[derive(Clone, Copy)]
-pub(crate) struct Effort {
-    /// Rounds for each case.
-    pub(crate) rounds: u32,
-    /// Seconds for each run.
-    pub(crate) seconds: u32,
-}
-
-impl Effort {
-    /// The time of one run.
-    pub(crate) fn time(self) -> Duration {
-        Duration::from_secs(self.seconds.into())
-    }
-}
 
 /// Vestibule with this much signed, beside bare signatures.
 pub(crate) struct Signed {
@@ -51,18 +36,18 @@ pub(crate) fn runtime() -> Outcome<Runtime> {
 
 /// Measures providers with both elements signed; gives the runs in their order.
 pub(crate) fn in_turns(site: &Site, providers: &[Provider], effort: Effort) -> Outcome<Vec<Vec<Run>>> {
-    let runtime = runtime()?;
+    let (runtime, time) = (runtime()?, Duration::from_secs(effort.seconds.into()));
     let mut runs = vec![Vec::new(); providers.len()];
     let mut all = Vec::new();
     for provider in providers {
         let mut patrons = provider.patrons(site, &runtime, PATRONS)?;
         // Compilers and caches warm up.
-        runtime.block_on(one(provider, &mut patrons, (Signatures::Two, effort.time())))?;
+        runtime.block_on(one(provider, &mut patrons, (Signatures::Two, time)))?;
         all.push(patrons);
     }
     for _ in 0..effort.rounds {
         for ((provider, patrons), runs) in providers.iter().zip(&mut all).zip(&mut runs) {
-            runs.push(runtime.block_on(one(provider, patrons, (Signatures::Two, effort.time())))?);
+            runs.push(runtime.block_on(one(provider, patrons, (Signatures::Two, time)))?);
         }
     }
     Ok(runs)
@@ -70,12 +55,12 @@ pub(crate) fn in_turns(site: &Site, providers: &[Provider], effort: Effort) -> O
 
 /// Measures one provider beside bare signatures on the same processor.
 pub(crate) fn beside_bare(site: &Site, provider: &Provider, effort: Effort) -> Outcome<Vec<Signed>> {
-    let runtime = runtime()?;
+    let (runtime, time) = (runtime()?, Duration::from_secs(effort.seconds.into()));
     let mut patrons = provider.patrons(site, &runtime, PATRONS)?;
     let mut all = Signatures::ALL.map(|signatures| Signed { signatures, runs: vec![], written: vec![], bare: vec![] });
     for round in 0..=effort.rounds {
         for case in &mut all {
-            let run = runtime.block_on(one(provider, &mut patrons, (case.signatures, effort.time())))?;
+            let run = runtime.block_on(one(provider, &mut patrons, (case.signatures, time)))?;
             let pairs = (0..effort.seconds).map(|_| pair(case.signatures)).collect::<Outcome<Vec<_>>>()?;
             // The first round warms up.
             if round > 0 {

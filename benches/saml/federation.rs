@@ -2,12 +2,13 @@
 //! within one is answered as fast as one with a file of its own.
 use crate::aggregate::{Aggregate, ENTITIES, make};
 use crate::exchange::Signatures;
-use crate::exchanges::{Effort, in_turns};
+use crate::exchanges::in_turns;
 use crate::peers::vendor;
 use crate::providers::Provider;
 use crate::rehearsed::{Reading, children, reading};
 use crate::stage::Outcome;
 use crate::stage::figures::Run;
+use crate::stage::plan::Effort;
 use crate::stage::process::MEASURED;
 use crate::stage::site::Site;
 use crate::vestibule;

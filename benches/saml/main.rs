@@ -20,14 +20,14 @@ mod vestibule;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use exchange::Signatures;
-use exchanges::Effort;
 use providers::Provider;
 use rehearsed::Task;
 use stage::machine::{self, Program};
+use stage::plan::{Effort, Plan};
 use stage::site::{PORTAL, Site};
 use stage::{Outcome, process};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -48,24 +48,8 @@ const PROGRAMS: [Program; 4] = [
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Short runs, to see whether everything works; nothing is written
-    #[arg(long)]
-    quick: bool,
-    /// Measure this part only; nothing is written
-    #[arg(long, value_enum)]
-    only: Option<Part>,
-    /// Rounds for each case
-    #[arg(long, default_value_t = 5)]
-    rounds: u32,
-    /// Seconds for each run
-    #[arg(long, default_value_t = 4)]
-    seconds: u32,
-    /// Measure this program, instead of the one that was built with the benchmark
-    #[arg(long, value_name = "PROGRAM", global = true)]
-    vestibule: Option<PathBuf>,
-    /// Given by cargo
-    #[arg(long, hide = true, global = true)]
-    bench: bool,
+    #[command(flatten)]
+    plan: Plan<Part>,
 }
 
 /// For profilers, and for this program itself.
@@ -125,7 +109,8 @@ fn run(arguments: &Arguments) -> Outcome<()> {
 }
 
 fn measure(site: &Site, arguments: &Arguments, load: &str) -> Outcome<()> {
-    let program = arguments.vestibule.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into());
+    let plan = &arguments.plan;
+    let program = plan.program();
     if let Some(Command::Load { provider, signatures, time }) = arguments.command {
         let provider = start(site, &program, provider)?;
         println!("processes {:?}", provider.servers.iter().map(process::Server::id).collect::<Vec<_>>());
@@ -136,15 +121,13 @@ fn measure(site: &Site, arguments: &Arguments, load: &str) -> Outcome<()> {
     let mut text = machine::head("Results of the saml benchmark", &machine::command("saml"), load, &PROGRAMS);
     text.push_str(&peers::versions()?);
     println!("{text}");
-    let wanted = |part| arguments.only.is_none_or(|only| only == part);
-    let full = Effort { rounds: arguments.rounds, seconds: arguments.seconds };
-    let effort = if arguments.quick { Effort { rounds: 1, seconds: 1 } } else { full };
-    for part in [Part::Exchanges, Part::Signatures, Part::Federation].into_iter().filter(|part| wanted(*part)) {
-        let part = measured(site, &program, (part, effort, arguments.quick))?;
+    let effort = plan.effort();
+    for part in [Part::Exchanges, Part::Signatures, Part::Federation].into_iter().filter(|part| plan.wants(*part)) {
+        let part = measured(site, &program, (part, effort, plan.quick))?;
         println!("{part}");
         text.push_str(&part);
     }
-    if !arguments.quick && arguments.only.is_none() {
+    if plan.is_whole() {
         fs::write(RESULTS, &text)?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod figures;
 pub(crate) mod machine;
+pub(crate) mod plan;
 pub(crate) mod process;
 pub(crate) mod site;
 pub(crate) mod vestibule;
